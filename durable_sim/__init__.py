@@ -1,0 +1,99 @@
+"""durable_sim: find out on a laptop whether your workflows survive crashes, deploys and time-outs.
+
+The folders, in the order in which a run flows through them; each imports only from those above it:
+
+    errors, durations, randomness, trace    the ground
+    workflow/     what a user writes: functions, contexts, retry policies, sagas; knows no time and no SimPy
+    world/        what no engine controls: services, the network, the effect ledger, faults as data
+    models/       how code survives, or does not: regular, status_columns, replay/ (server, worker, pure replay)
+    library/      ready-made worlds and workloads
+    simulation/   a scenario as data, the injector of process faults, and `simulate`, which builds everything
+    checks/       was it right? reads finished runs only
+    files/        scenario files
+    views/        looking at it: stories, tables, figures
+    api           run, compare
+    testing/      Hypothesis strategies
+    cli           the command line
+
+Three records are kept apart: the trace (what the simulator watched), histories and status rows (what an engine
+remembers) and the effect ledger (what the world really did). Verdicts come from the ledger and the final states alone.
+"""
+
+from durable_sim import library
+from durable_sim.api import Comparison, Run, compare, compare_scenario, run, run_scenario
+from durable_sim.checks.violations import Violation
+from durable_sim.errors import DurableSimError, ScenarioError, UserError
+from durable_sim.models.registry import MODELS
+from durable_sim.randomness import Constant, Exponential, LogNormal, Uniform
+from durable_sim.simulation.scenario import Arrivals, Scenario
+from durable_sim.version import __version__
+from durable_sim.workflow.context import ActivityContext, WorkflowContext
+from durable_sim.workflow.definitions import activity, workflow
+from durable_sim.workflow.failures import (
+    ActivityError,
+    ActivityTimeout,
+    ApplicationError,
+    CallTimeout,
+    Rejected,
+    ServerError,
+    ServiceError,
+    ServiceUnavailable,
+    WorkflowFailure,
+)
+from durable_sim.workflow.retry import RetryPolicy
+from durable_sim.workflow.saga import Saga, SagaStep, run_saga
+from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Mixture, Outage, Pause, Script
+from durable_sim.world.ledger import EffectKind
+from durable_sim.world.services.base import OperationSpec, Service, ServiceSpec, operation
+
+__all__ = [
+    "MODELS",
+    "ActivityContext",
+    "ActivityError",
+    "ActivityTimeout",
+    "ApplicationError",
+    "Arrivals",
+    "CallTimeout",
+    "Comparison",
+    "Constant",
+    "Crash",
+    "Crashes",
+    "Deploy",
+    "Deploys",
+    "DurableSimError",
+    "EffectKind",
+    "Exponential",
+    "LogNormal",
+    "Mixture",
+    "OperationSpec",
+    "Outage",
+    "Pause",
+    "Rejected",
+    "RetryPolicy",
+    "Run",
+    "Saga",
+    "SagaStep",
+    "Scenario",
+    "ScenarioError",
+    "Script",
+    "ServerError",
+    "Service",
+    "ServiceError",
+    "ServiceSpec",
+    "ServiceUnavailable",
+    "Uniform",
+    "UserError",
+    "Violation",
+    "WorkflowContext",
+    "WorkflowFailure",
+    "__version__",
+    "activity",
+    "compare",
+    "compare_scenario",
+    "library",
+    "operation",
+    "run",
+    "run_saga",
+    "run_scenario",
+    "workflow",
+]

@@ -1,0 +1,409 @@
+"""The front: run a workflow under one execution model, or compare them all.
+
+`run` and `compare` make a `Scenario` of their arguments; a scenario file is the same as data. From there on there is
+one path: `run_scenario` simulates and judges.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from durable_sim.checks.owed import Debt, debts
+from durable_sim.checks.verdict import Judged, Judgement, judge
+from durable_sim.checks.violations import BAD, GOOD, VERDICTS, Verdict, Violation
+from durable_sim.durations import Duration
+from durable_sim.errors import UnknownNameError, UserError
+from durable_sim.library.shop import shop
+from durable_sim.models.registry import MODELS
+from durable_sim.simulation.run import Recording, simulate
+from durable_sim.simulation.scenario import Arrivals, Scenario
+from durable_sim.trace import Trace
+from durable_sim.views import text
+from durable_sim.views.story import story, story_length
+from durable_sim.world.faults import Fault
+from durable_sim.world.ledger import Entry, Owed
+from durable_sim.world.services.base import ServiceSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Run:
+    """One scenario under one execution model with one seed: what happened, and what is to be said of it."""
+
+    recording: Recording
+    judgement: Judgement
+    repeat: str = ""
+
+    @property
+    def model(self) -> str:
+        """The execution model."""
+        return self.recording.model
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        return self.recording.seed
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """How many executions got each verdict."""
+        return self.judgement.counts()
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """Everything that is not as it should be."""
+        return self.judgement.violations
+
+    @property
+    def ok(self) -> bool:
+        """Whether every execution is completed or compensated, and the books balance."""
+        return not self.violations
+
+    @property
+    def trace(self) -> Trace:
+        """What the simulator watched."""
+        return self.recording.trace
+
+    @property
+    def ledger(self) -> tuple[Entry, ...]:
+        """What the world really did."""
+        return self.recording.ledger
+
+    @property
+    def executions(self) -> tuple[Judged, ...]:
+        """Each execution with its verdict."""
+        return self.judgement.executions
+
+    @property
+    def repeats(self) -> int:
+        """Effects that are owed at least once and were made more often (mails sent twice): counted, no violation."""
+        return sum(one.repeats for one in self.judgement.executions)
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """How many faults of the plan there were, fired, and hit something in flight (scripted calls always do)."""
+        strikes, recording = self.recording.strikes, self.recording
+        scripts = recording.scripts_fired
+        return {
+            "planned": len(strikes) + len(recording.scenario.scripts),
+            "fired": sum(strike.fired_us is not None for strike in strikes) + scripts,
+            "hit": sum(bool(strike.hit) for strike in strikes) + scripts,
+        }
+
+    @property
+    def vacuous(self) -> bool:
+        """Whether faults were planned and none hit anything in flight: then nothing was tested."""
+        return self.faults["planned"] > 0 and self.faults["hit"] == 0
+
+    def execution(self, name: str) -> Judged:
+        """One execution by its id.
+
+        Raises:
+            UnknownNameError: there is none of that id.
+        """
+        for one in self.executions:
+            if one.execution.id == name:
+                return one
+        raise UnknownNameError("execution", name, [one.execution.id for one in self.executions])
+
+    @cached_property
+    def worst(self) -> Judged:
+        """The execution with the worst verdict; among several, the one with the shortest story."""
+        order: Sequence[Verdict] = (*BAD, *reversed(GOOD))
+        rank = min(order.index(one.verdict) for one in self.executions)
+        candidates = [one for one in self.executions if order.index(one.verdict) == rank]
+        return min(candidates, key=lambda one: story_length(self.recording, one))
+
+    def story(self, execution: str | None = None) -> str:
+        """The timeline of one execution (by default the worst) as text."""
+        return story(self.recording, self.worst if execution is None else self.execution(execution))
+
+    def timeline(self, execution: str | None = None, **options: Any) -> Figure:
+        """The timeline of one execution (by default the worst) as a figure. Needs the extra `views`."""
+        from durable_sim.views.timeline import timeline  # matplotlib only where a figure is wanted
+
+        name = (self.worst if execution is None else self.execution(execution)).execution.id
+        return timeline(self.recording, name, **options)
+
+    def frame(self, table: str = "executions") -> DataFrame:
+        """One of the tables "executions", "effects", "faults", "trace", "violations". Needs the extra `views`.
+
+        Raises:
+            UnknownNameError: there is no such table.
+        """
+        from durable_sim.views import tables  # pandas only where a table is wanted
+
+        makers: dict[str, Callable[[], DataFrame]] = {
+            "executions": lambda: tables.executions_table(self.recording, self.judgement),
+            "effects": lambda: tables.effects_table(self.recording),
+            "faults": lambda: tables.faults_table(self.recording),
+            "trace": lambda: tables.trace_table(self.recording),
+            "violations": lambda: tables.violations_table(self.judgement),
+        }
+        if table not in makers:
+            raise UnknownNameError("table", table, makers)
+        return makers[table]()
+
+    def to_json(self) -> dict[str, Any]:
+        """The run as plain data."""
+        return {
+            "scenario": self.recording.scenario.name,
+            "model": self.model,
+            "seed": self.seed,
+            "executions": len(self.executions),
+            "verdicts": dict(self.verdicts),
+            "violations": [_violation_json(violation) for violation in self.violations],
+            "repeats": self.repeats,
+            "faults": self.faults,
+            "call_faults": dict(self.recording.call_faults),
+            "ledger": [entry.to_json() for entry in self.ledger],
+            "trace_digest": self.trace.digest(),
+            "repeat": self.repeat,
+        }
+
+    def __str__(self) -> str:
+        faults = self.faults
+        lines = [
+            f"{self.model}, seed {self.seed}: {len(self.executions)} execution(s): {text.counts(self.verdicts)}",
+            f"faults planned {faults['planned']}, fired {faults['fired']}, hit something in flight {faults['hit']}; "
+            f"calls that went wrong: {text.counts(self.recording.call_faults)}",
+        ]
+        if self.vacuous:
+            lines.append("WARNING: no planned fault hit anything in flight: this run shows nothing about them")
+        lines += ["", self.story(), ""]
+        lines += [str(violation) for violation in self.violations[:10]]
+        if len(self.violations) > 10:
+            lines.append(f"... and {len(self.violations) - 10} more violations")
+        if not self.violations:
+            lines.append("no violations")
+        return "\n".join([*lines, *([f"repeat: {self.repeat}"] if self.repeat else [])])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One scenario with one seed under several execution models, in the same flaky world."""
+
+    runs: Mapping[str, Run]
+    name: str = ""
+    seed: int = 0
+    repeat: str = field(default="", repr=False)
+
+    def __getitem__(self, model: str) -> Run:
+        if model not in self.runs:
+            raise UnknownNameError("execution model of this comparison", model, self.runs)
+        return self.runs[model]
+
+    @property
+    def verdicts(self) -> dict[str, dict[str, int]]:
+        """The counts of verdicts by model."""
+        return {model: run.verdicts for model, run in self.runs.items()}
+
+    @property
+    def worst(self) -> Run:
+        """The run with the most executions that are neither completed nor compensated."""
+        return max(
+            self.runs.values(), key=lambda run: sum(count for verdict, count in run.verdicts.items() if verdict in BAD)
+        )
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """Planned, fired and hit, each the least over the models."""
+        return {name: min(run.faults[name] for run in self.runs.values()) for name in ("planned", "fired", "hit")}
+
+    def table(self) -> DataFrame:
+        """Models by verdicts. Needs the extra `views`."""
+        from durable_sim.views.tables import verdicts_table  # pandas only where a table is wanted
+
+        return verdicts_table(self.verdicts)
+
+    def matrix(self, **options: Any) -> Figure:
+        """Models by verdicts as a figure. Needs the extra `views`."""
+        from durable_sim.views.charts import outcome_matrix  # matplotlib only where a figure is wanted
+
+        return outcome_matrix(self.verdicts, **options)
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison as plain data."""
+        models = {
+            model: {
+                "executions": len(run.executions),
+                "verdicts": dict(run.verdicts),
+                "violations": len(run.violations),
+                "repeats": run.repeats,
+                "faults": run.faults,
+            }
+            for model, run in self.runs.items()
+        }
+        return {
+            "scenario": self.name,
+            "seed": self.seed,
+            "models": models,
+            "faults": self.faults,
+            "repeat": self.repeat,
+        }
+
+    def summary(self) -> str:
+        """The table as text."""
+        shown = [verdict for verdict in VERDICTS if any(verdict in run.verdicts for run in self.runs.values())]
+        headings = ["model", *shown, "violations", "repeats", "faults fired", "hit"]
+        rows = [
+            [
+                model,
+                *(run.verdicts.get(verdict, 0) for verdict in shown),
+                len(run.violations),
+                run.repeats,
+                f"{run.faults['fired']}/{run.faults['planned']}",
+                run.faults["hit"],
+            ]
+            for model, run in self.runs.items()
+        ]
+        return text.table(headings, rows)
+
+    def __str__(self) -> str:
+        lines = [self.summary()]
+        vacuous = [model for model, run in self.runs.items() if run.vacuous]
+        if vacuous:
+            lines.append(f"WARNING: no planned fault hit anything in flight under {', '.join(vacuous)}")
+        worst = self.worst
+        lines += [
+            "",
+            "no execution went wrong" if worst.ok else f"The shortest story of one that went wrong:\n{worst.story()}",
+        ]
+        return "\n".join([*lines, *([f"repeat: {self.repeat}"] if self.repeat else [])])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def run_scenario(
+    scenario: Scenario, model: str = "replay", seed: int = 0, *, owed: Sequence[Debt] | None = None, repeat: str = ""
+) -> Run:
+    """Simulate a scenario under one execution model, and judge it.
+
+    Raises:
+        UnknownNameError: there is no such model.
+    """
+    recording = simulate(scenario, model, seed)
+    return Run(recording, judge(recording, owed), repeat)
+
+
+def compare_scenario(
+    scenario: Scenario, models: Iterable[str] = tuple(MODELS), seed: int = 0, *, repeat: str = ""
+) -> Comparison:
+    """Simulate a scenario under several execution models; all meet the same arrivals, faults and latencies."""
+    owed = debts(scenario, seed)
+    runs = {model: run_scenario(scenario, model, seed, owed=owed) for model in models}
+    if not runs:
+        raise UserError("compare: there is no model, expected at least one")
+    return Comparison(runs, scenario.name, seed, repeat)
+
+
+def run(
+    workflow: Callable[..., Any],
+    input: Any = None,
+    *,
+    model: str = "replay",
+    services: Mapping[str, ServiceSpec] | None = None,
+    faults: Iterable[Fault] = (),
+    seed: int = 0,
+    inputs: Iterable[Any] | None = None,
+    arrivals: Arrivals = Arrivals(),
+    workers: int = 2,
+    horizon: Duration = "30d",
+    versions: Mapping[str, Callable[..., Any]] | None = None,
+    owed: Mapping[str, Owed] | None = None,
+    model_options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Run:
+    """Run a workflow function under one execution model.
+
+    Args:
+        workflow: an `async def f(ctx, input)`.
+        input: what one execution is given; `inputs` gives several, which start as `arrivals` says.
+        model: one of `durable_sim.MODELS`.
+        services: the world, by default `durable_sim.library.shop()`.
+        faults: what goes wrong, on top of the services' own flakiness.
+        seed: decides everything that is random; the same seed gives the same run, to the byte.
+        workers: how many processes there are.
+        horizon: the simulated time at which the run is cut off, if it has not come to its end by itself.
+        versions: other code of the workflow, for deploys to switch to.
+        owed: what is owed of a kind of effect, where it differs from what the service declares.
+        model_options: settings by model, such as {"regular_rerun": {"reruns_max": 1}}.
+
+    Raises:
+        UserError: arguments that make no scenario; the message says which, what was found, and what was expected.
+    """
+    scenario = _scenario(
+        workflow, input, inputs, services, faults, arrivals, workers, horizon, versions, owed, model_options
+    )
+    return run_scenario(scenario, model, seed)
+
+
+def compare(
+    workflow: Callable[..., Any],
+    input: Any = None,
+    *,
+    models: Iterable[str] = tuple(MODELS),
+    services: Mapping[str, ServiceSpec] | None = None,
+    faults: Iterable[Fault] = (),
+    seed: int = 0,
+    inputs: Iterable[Any] | None = None,
+    arrivals: Arrivals = Arrivals(),
+    workers: int = 2,
+    horizon: Duration = "30d",
+    versions: Mapping[str, Callable[..., Any]] | None = None,
+    owed: Mapping[str, Owed] | None = None,
+    model_options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Comparison:
+    """Run a workflow function under several execution models, by default all; arguments as for `run`."""
+    scenario = _scenario(
+        workflow, input, inputs, services, faults, arrivals, workers, horizon, versions, owed, model_options
+    )
+    return compare_scenario(scenario, models, seed)
+
+
+def _scenario(
+    workflow: Callable[..., Any],
+    input: Any,
+    inputs: Iterable[Any] | None,
+    services: Mapping[str, ServiceSpec] | None,
+    faults: Iterable[Fault],
+    arrivals: Arrivals,
+    workers: int,
+    horizon: Duration,
+    versions: Mapping[str, Callable[..., Any]] | None,
+    owed: Mapping[str, Owed] | None,
+    model_options: Mapping[str, Mapping[str, Any]] | None,
+) -> Scenario:
+    if input is not None and inputs is not None:
+        raise UserError("give input (for one execution) or inputs (for several), not both")
+    return Scenario(
+        workflow=workflow,
+        inputs=(input,) if inputs is None else tuple(inputs),
+        services=shop() if services is None else dict(services),
+        faults=tuple(faults),
+        arrivals=arrivals,
+        workers=workers,
+        horizon=horizon,
+        versions=versions or {},
+        owed=owed or {},
+        model_options=model_options or {},
+    )
+
+
+def _violation_json(violation: Violation) -> dict[str, Any]:
+    names = ("kind", "execution", "subject", "found", "expected", "time_us")
+    return {name: getattr(violation, name) for name in names}

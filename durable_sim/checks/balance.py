@@ -1,0 +1,57 @@
+"""Balance: money and stock over the whole run.
+
+Two comparisons. The services' own books against the ledger: if they differ, the simulator itself is wrong. The ledger
+against what completed executions owe: if they differ, somebody has paid for nothing, or got something for nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from durable_sim.checks.effects import Kinds
+from durable_sim.checks.owed import Debt
+from durable_sim.checks.violations import Violation
+from durable_sim.models.executions import Execution
+from durable_sim.world.ledger import Entry
+
+
+def books(ledger: Sequence[Entry], balances: Mapping[str, Mapping[str, int]], kinds: Kinds) -> Iterator[Violation]:
+    """Where a service's books differ from the ledger, in either direction."""
+    net: dict[str, Counter[str]] = {kind: Counter() for kind in balances}
+    for entry in ledger:
+        original = kinds[entry.kind].undoes or entry.kind
+        if original in net:
+            net[original][entry.subject] += entry.quantity
+    for kind, amounts in balances.items():
+        for subject in sorted({*amounts, *net[kind]}):
+            booked, entered = amounts.get(subject, 0), net[kind][subject]
+            if booked != entered:
+                name = f"{kind} {subject}".rstrip()
+                yield Violation(
+                    "imbalance", None, name, f"{booked} in the service's books", f"{entered} as in the ledger"
+                )
+
+
+def totals(
+    ledger: Sequence[Entry], executions: Sequence[Execution], debts: Sequence[Debt], kinds: Kinds
+) -> Iterator[Violation]:
+    """Where what stands in the ledger differs from what completed executions owe; open ones are left out."""
+    found: Counter[str] = Counter()
+    owed: Counter[str] = Counter()
+    closed = {execution.id for execution in executions if execution.status != "open"}
+    for entry in ledger:
+        original = kinds[entry.kind].undoes or entry.kind
+        if entry.execution in closed and kinds[original].owed == "exactly_once":
+            found[original] += entry.quantity
+    for execution, debt in zip(executions, debts, strict=True):
+        if execution.status == "completed":
+            for (kind, _), quantity in debt.quantities.items():
+                if kinds[kind].owed == "exactly_once":
+                    owed[kind] += quantity
+    for kind in sorted(found | owed):
+        if found[kind] != owed[kind]:
+            unit = kinds[kind].unit
+            yield Violation(
+                "imbalance", None, kind, f"{found[kind]} {unit}", f"{owed[kind]} {unit} for what is completed"
+            )

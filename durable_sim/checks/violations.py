@@ -1,0 +1,51 @@
+"""What checks find: violations and verdicts, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from durable_sim.durations import seconds
+
+Verdict = Literal[
+    "completed",
+    "compensated",
+    "duplicate_effect",
+    "compensation_order",
+    "lost_effect",
+    "orphaned_effect",
+    "stuck",
+    "inconclusive",
+]
+GOOD: tuple[Verdict, ...] = ("completed", "compensated")
+BAD: tuple[Verdict, ...] = (
+    "duplicate_effect",
+    "compensation_order",
+    "lost_effect",
+    "orphaned_effect",
+    "stuck",
+    "inconclusive",
+)
+"""Where several apply, the first in this order counts."""
+VERDICTS: tuple[Verdict, ...] = (*GOOD, *BAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that is not as it should be.
+
+    `kind` is a verdict, or "imbalance" for what concerns the run as a whole (then `execution` is None). `time_us` is
+    when it came about, None where it shows only at the end.
+    """
+
+    kind: str
+    execution: str | None
+    subject: str
+    found: str
+    expected: str
+    time_us: int | None = None
+
+    def __str__(self) -> str:
+        when = "at the end" if self.time_us is None else f"at {seconds(self.time_us)}"
+        who = "the whole run" if self.execution is None else self.execution
+        return f"{who}: {self.kind}: {self.subject}: found {self.found}, expected {self.expected} ({when})"

@@ -1,0 +1,231 @@
+"""Scenario files: TOML in and out, checked in one go.
+
+A file is data: nothing in it is evaluated, and the only code that it can name is the workload (and its versions),
+from the library or as "module:function". Always holds: `load_text(dump(file)) == file`, and a file with mistakes
+gives one `ScenarioError` that names them all.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from durable_sim.durations import duration_us
+from durable_sim.errors import ScenarioError, UnknownNameError, UserError
+from durable_sim.files.expectations import Expectation, check_expectation
+from durable_sim.files.problems import problems_of
+from durable_sim.library.workloads import Workload, find_workload
+from durable_sim.models.registry import MODELS
+from durable_sim.randomness import Distribution, Randomness
+from durable_sim.simulation.scenario import Arrivals, Scenario
+from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Mixture, Outage, Pause, Script
+from durable_sim.world.ledger import Owed
+from durable_sim.world.services.base import OperationSpec, ServiceSpec
+
+
+def _span(text: str) -> str:
+    duration_us(text)
+    return text
+
+
+Span = Annotated[str, AfterValidator(_span)]
+FaultEntry = Annotated[Crash | Pause | Deploy | Crashes | Deploys | Script, Field(discriminator="kind")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ArrivalSettings(_Strict):
+    """`count` executions, the first at 0, then one `every` so often, evenly or at random."""
+
+    count: Annotated[int, Field(ge=1)] = 1
+    every: Span = "0s"
+    random: bool = False
+
+
+class OperationSettings(_Strict):
+    """Settings of one operation of a service."""
+
+    latency: Distribution | None = None
+    client_timeout: Span | None = None
+    faults: Mixture | None = None
+
+
+class ServiceSettings(_Strict):
+    """Settings of one service, over those of the workload's own."""
+
+    latency: Distribution | None = None
+    client_timeout: Span | None = None
+    faults: Mixture | None = None
+    outage: Outage | None = None
+    operations: dict[str, OperationSettings] = {}
+    options: dict[str, Any] = {}
+
+    def over(self, spec: ServiceSpec) -> ServiceSpec:
+        """The service with these settings."""
+        own = {name: OperationSpec(**dict(settings)) for name, settings in self.operations.items()}
+        given = {
+            name: value
+            for name in ("latency", "client_timeout", "faults", "outage")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(spec, operations={**spec.operations, **own}, options={**spec.options, **self.options}, **given)
+
+
+class ScenarioFile(_Strict):
+    """A scenario file as it is written."""
+
+    question: str
+    workload: str
+    parameters: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    models: tuple[str, ...] = tuple(MODELS)
+    seed: int = 0
+    workers: Annotated[int, Field(ge=1)] = 2
+    horizon: Span = "30d"
+    arrivals: ArrivalSettings = ArrivalSettings()
+    inputs: tuple[dict[str, Any], ...] = ()
+    services: dict[str, ServiceSettings] = {}
+    faults: tuple[FaultEntry, ...] = ()
+    owed: dict[str, Owed] = {}
+    model_options: dict[str, dict[str, Any]] = {}
+    expect: dict[str, Annotated[dict[str, int | str | list[str]], AfterValidator(check_expectation)]] = {}
+
+    def scenario(self, seed: int, name: str = "") -> Scenario:
+        """The scenario for a seed (which decides the inputs that a workload makes).
+
+        Raises:
+            UserError: a name that does not exist, or settings that do not go together.
+        """
+        workload = find_workload(self.workload)
+        return Scenario(
+            workflow=_make(workload, self.parameters),
+            inputs=self.inputs or self._made_inputs(workload, seed),
+            services=self._services(workload.services()),
+            faults=self.faults,
+            arrivals=Arrivals(self.arrivals.every, self.arrivals.random),
+            workers=self.workers,
+            horizon=self.horizon,
+            versions={name: _make(find_workload(code), {}) for name, code in self.versions.items()},
+            owed=self.owed,
+            model_options=self.model_options,
+            name=name,
+        )
+
+    def _made_inputs(self, workload: Workload, seed: int) -> tuple[Any, ...]:
+        randomness = Randomness(seed)
+        return tuple(workload.inputs(number, randomness) for number in range(self.arrivals.count))
+
+    def _services(self, specs: dict[str, ServiceSpec]) -> dict[str, ServiceSpec]:
+        for name, settings in self.services.items():
+            if name not in specs:
+                raise UnknownNameError("service", name, specs)
+            specs[name] = settings.over(specs[name])
+        return specs
+
+
+class LoadedScenario:
+    """A scenario file with where it came from."""
+
+    def __init__(self, file: ScenarioFile, source: str) -> None:
+        self.file = file
+        self.source = source
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return Path(self.source).stem
+
+    def scenario(self, seed: int | None = None) -> Scenario:
+        """The scenario for a seed, the file's own by default."""
+        return self.file.scenario(self.file.seed if seed is None else seed, self.name)
+
+    def expectations(self) -> Mapping[str, Expectation]:
+        """What the file expects of each model."""
+        return self.file.expect
+
+
+def load(path: str | Path, changes: Sequence[str] = ()) -> LoadedScenario:
+    """Read a scenario file; `changes` are settings over it, as "parameters.keys=false".
+
+    Raises:
+        ScenarioError: all that is wrong with it.
+    """
+    source = str(path)
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(source, [f"cannot be read ({error.strerror}); give the path of a scenario file"]) from None
+    except UnicodeDecodeError:
+        raise ScenarioError(source, ["is not UTF-8 text; give the path of a scenario file"]) from None
+    return LoadedScenario(load_text(text, source, changes), source)
+
+
+def load_text(text: str, source: str = "scenario", changes: Sequence[str] = ()) -> ScenarioFile:
+    """Check the text of a scenario file."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(source, [f"is not TOML: {error}"]) from None
+    for change in changes:
+        _change(data, change)
+    try:
+        file = ScenarioFile.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        raise ScenarioError(source, problems_of(error, ScenarioFile)) from None
+    _check_names(file, source)
+    return file
+
+
+def dump(file: ScenarioFile) -> str:
+    """Write a scenario file, every setting spelled out."""
+    return tomli_w.dumps(file.model_dump(mode="json", exclude_none=True))
+
+
+def _check_names(file: ScenarioFile, source: str) -> None:
+    """What can only be known with the library and the models at hand."""
+    problems = [
+        f"models: {UnknownNameError('execution model', name, MODELS)}" for name in file.models if name not in MODELS
+    ]
+    problems += [
+        f"expect.{name}: {UnknownNameError('model of this file', name, file.models)}"
+        for name in file.expect
+        if name not in file.models
+    ]
+    try:
+        file.scenario(file.seed)
+    except UserError as error:
+        problems.append(str(error))
+    if problems:
+        raise ScenarioError(source, problems)
+
+
+def _make(workload: Workload, parameters: Mapping[str, Any]) -> Callable[..., Any]:
+    for name in parameters:
+        if name not in workload.parameters:
+            raise UnknownNameError("parameter of the workload", name, workload.parameters)
+    return workload.make(**parameters)
+
+
+def _change(data: dict[str, Any], change: str) -> None:
+    key, equals, value = change.partition("=")
+    if not equals:
+        raise UserError(f"--set {change}: expected KEY=VALUE, as in parameters.keys=false")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    *path, last = key.strip().split(".")
+    for part in path:
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise UserError(f"--set {change}: {part} is not a table")
+    data[last] = parsed

@@ -1,0 +1,76 @@
+"""Workloads by name, for scenario files: a workflow with parameters, its inputs, and the services it needs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from durable_sim.errors import UnknownNameError, UserError
+from durable_sim.library import orders
+from durable_sim.library.shop import shop
+from durable_sim.randomness import Randomness
+from durable_sim.world.services.base import ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """`make` gives the workflow for the parameters; `inputs` the n-th input; `services` the world it is meant for."""
+
+    make: Callable[..., Callable[..., Any]]
+    inputs: Callable[[int, Randomness], Any]
+    services: Callable[[], dict[str, ServiceSpec]]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def make_order(number: int, randomness: Randomness) -> dict[str, Any]:
+    """The n-th order of a shop: one to three items, a total that goes with them, rarely a card that is declined."""
+    chance = randomness.uniforms("order", number)
+    quantities = {f"item-{int(chance[place] * 20)}": 1 + int(chance[place + 3] * 3) for place in range(3)}
+    items = list(quantities.items())[: 1 + int(chance[6] * 3)]
+    order: dict[str, Any] = {
+        "order_id": f"o-{number + 1}",
+        "customer": f"c-{number + 1}",
+        "total": sum(10 * quantity for _, quantity in items),
+        "items": [{"sku": sku, "quantity": quantity} for sku, quantity in items],
+    }
+    return order | ({"card": "card_declined"} if chance[7] < 0.01 else {})
+
+
+WORKLOADS: Mapping[str, Workload] = MappingProxyType(
+    {
+        "orders.correct": Workload(orders.correct_order, make_order, shop, {"keys": True}),
+        "orders.article": Workload(lambda: orders.article_order, make_order, shop),
+        "orders.plain": Workload(lambda: orders.plain_order, make_order, shop),
+        "orders.database": Workload(lambda: orders.database_order, make_order, shop),
+    }
+)
+
+
+def find_workload(name: str) -> Workload:
+    """A workload of the library, or the workflow function named as "module:function" (with the shop's services).
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if ":" in name:
+        function = _imported(name)
+        return Workload(lambda: function, make_order, shop)
+    if name not in WORKLOADS:
+        raise UnknownNameError("workload", name, WORKLOADS)
+    return WORKLOADS[name]
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UserError(f"workload {name!r}: cannot import {module_name!r} ({error})") from None
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise UnknownNameError(f"function of module {module_name}", attribute, known)
+    return function  # type: ignore[no-any-return]

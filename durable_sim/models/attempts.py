@@ -1,0 +1,118 @@
+"""One attempt of an activity: user code on a worker, acting upon the world. The same under every execution model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from durable_sim import trace as kinds
+from durable_sim.errors import InternalError
+from durable_sim.models.executions import Outcome
+from durable_sim.models.workers import WorkerProcess
+from durable_sim.workflow.commands import CallService, Sleep
+from durable_sim.workflow.context import ActivityContext, ActivityInfo
+from durable_sim.workflow.failures import failure_of
+from durable_sim.workflow.payloads import copied
+from durable_sim.workflow.program import Program
+from durable_sim.world.database import Transaction
+from durable_sim.world.network import Sender
+from durable_sim.world.services.base import Answer
+from durable_sim.world.world import World
+
+
+class ActivityTask(NamedTuple):
+    """What a worker needs to know to make an attempt."""
+
+    execution: str
+    run_id: str
+    step: int
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    attempt: int
+    heartbeat_details: tuple[Any, ...] = ()
+
+
+def _no_heartbeat(details: tuple[Any, ...]) -> None:
+    """Heartbeats go nowhere where no engine listens."""
+
+
+class Attempt:
+    """A running attempt. When it ends, `on_end` is called in the worker's process, unless that has died."""
+
+    __slots__ = ("_on_end", "_process", "_program", "_sender", "_world", "task", "transaction")
+
+    def __init__(
+        self,
+        world: World,
+        process: WorkerProcess,
+        task: ActivityTask,
+        on_end: Callable[[Attempt, Outcome], None],
+        heartbeat: Callable[[tuple[Any, ...]], None] = _no_heartbeat,
+        transaction: Transaction | None = None,
+    ) -> None:
+        self.task = task
+        self.transaction = transaction
+        self._world = world
+        self._process = process
+        self._on_end = on_end
+        self._program = Program()
+        self._sender = Sender(task.execution, task.step, task.attempt)
+        info = ActivityInfo(task.execution, task.run_id, task.name, task.step, task.attempt, task.heartbeat_details)
+        ctx = ActivityContext(self._program, info, heartbeat)
+        self._program.start(task.function(ctx, *(copied(argument) for argument in task.arguments)))
+
+    def begin(self) -> None:
+        """Run the code up to its first wait."""
+        self._process.begin(self._program, self.task.execution)
+        self.note(kinds.TASK_STARTED)
+        self._go_on()
+
+    def note(self, kind: str, data: dict[str, Any] | None = None) -> None:
+        """Leave a record of this attempt in the trace."""
+        task = self.task
+        self._world.trace.add(
+            kind, task.execution, self._process.worker_id, task.name, task.step, task.attempt, None, data
+        )
+
+    def _go_on(self) -> None:
+        program, process = self._program, self._process
+        if not process.alive:
+            return
+        program.now_us = self._world.now_us
+        program.advance()
+        for command in program.take_issued():
+            self._perform(command)
+            if not process.alive:
+                return
+        main = program.main
+        if main is not None and main.done:
+            self._end(main.error, main)
+
+    def _perform(self, command: object) -> None:
+        match command:
+            case CallService():
+                answered = partial(self._answered, command.step)
+                self._world.network.send(command, self._sender, self._process, answered, self.transaction)
+            case Sleep():
+                self._world.alarms.after(command.duration_us, self._process.deliver, self._woken, command.step)
+            case _:
+                raise InternalError(f"an activity issued {command}")
+
+    def _answered(self, step: int, answer: Answer) -> None:
+        value = copied(answer.value, "answer") if answer.error is None else None
+        self._program.settle(step, value, answer.error)
+        self._go_on()
+
+    def _woken(self, step: int) -> None:
+        self._program.settle(step)
+        self._go_on()
+
+    def _end(self, error: BaseException | None, main: Any) -> None:
+        if error is None:
+            outcome = Outcome(copied(main.result(), f"result of {self.task.name}"))
+        else:
+            outcome = Outcome(failure=failure_of(error))
+        self._on_end(self, outcome)
+        self._process.end(self._program)

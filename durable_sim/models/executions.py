@@ -1,0 +1,91 @@
+"""Executions as an observer sees them, and what every execution model offers.
+
+`Execution.status` is what the model says of itself; whether that is true is for the checks to find out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from durable_sim import trace as kinds
+from durable_sim.models.workers import Fleet, Host
+from durable_sim.workflow.context import WorkflowInfo
+from durable_sim.workflow.definitions import WorkflowDefinition
+from durable_sim.workflow.failures import Failure
+from durable_sim.workflow.payloads import as_json
+from durable_sim.world.world import World
+
+Status = Literal["open", "completed", "failed"]
+
+
+class Outcome:
+    """How a piece of user code ended: with a value, or with a failure."""
+
+    __slots__ = ("failure", "retry_state", "value")
+
+    def __init__(self, value: Any = None, failure: Failure | None = None, retry_state: str = "") -> None:
+        self.value = value
+        self.failure = failure
+        self.retry_state = retry_state
+
+
+@dataclass(slots=True)
+class Execution:
+    """One workflow execution; times in microseconds since the start of the simulation."""
+
+    id: str
+    input: Any
+    ordinal: int
+    arrived_us: int
+    status: Status = "open"
+    result: Any = None
+    failure: Failure | None = None
+    ended_us: int | None = None
+    runs: int = 0
+
+
+class Model(Host, Protocol):
+    """A way of running workflow code."""
+
+    def submit(self, execution: Execution) -> None:
+        """An order has come in: run its workflow."""
+
+    def pending(self, execution: Execution) -> str | None:
+        """What will make an open execution go on, in words; None when nothing ever will."""
+
+
+class Home:
+    """What every model is built from, and the little that all do alike."""
+
+    def __init__(self, world: World, fleet: Fleet, versions: dict[str | None, WorkflowDefinition]) -> None:
+        self.world = world
+        self.fleet = fleet
+        self.versions = versions
+
+    def definition(self, version: str | None) -> WorkflowDefinition:
+        """The workflow code of a version."""
+        return self.versions[version]
+
+    def info(self, execution: Execution, run_id: str, *stream: str | int) -> WorkflowInfo:
+        """The identity of a run; its random numbers depend on the execution's id and `stream` only."""
+        name = ("workflow", execution.id, *stream)
+        return WorkflowInfo(execution.id, run_id, self.versions[None].name, lambda: self.world.randomness.stream(*name))
+
+    def began(self, execution: Execution, worker_id: str | None = None) -> None:
+        """Note that an execution has begun, or has been begun again."""
+        execution.runs += 1
+        kind = kinds.EXECUTION_STARTED if execution.runs == 1 else kinds.EXECUTION_RESTARTED
+        self.world.trace.add(kind, execution.id, worker_id, data={"run": execution.runs})
+
+    def ended(self, execution: Execution, outcome: Outcome, worker_id: str | None = None) -> None:
+        """Note the end that a model gives an execution."""
+        execution.status = "completed" if outcome.failure is None else "failed"
+        execution.result, execution.failure = outcome.value, outcome.failure
+        execution.ended_us = self.world.now_us
+        detail: dict[str, Any] = {"status": execution.status}
+        if outcome.failure is None:
+            detail["result"] = as_json(outcome.value)
+        else:
+            detail["failure"] = outcome.failure.to_json()
+        self.world.trace.add(kinds.EXECUTION_ENDED, execution.id, worker_id, data=detail)

@@ -1,0 +1,39 @@
+"""The execution models by name. To add one, write its class and give it a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import signature
+from types import MappingProxyType
+from typing import NamedTuple
+
+from durable_sim.models.executions import Model
+from durable_sim.models.regular import Regular, RegularRerun
+from durable_sim.models.replay.model import Replay
+from durable_sim.models.status_columns import STATUS_SERVICE, STATUS_SPEC, StatusColumns
+from durable_sim.world.services.base import ServiceSpec
+
+
+class ModelKind(NamedTuple):
+    """How to make a model (from a `Home` and the model's options), and the services that it brings along."""
+
+    build: Callable[..., Model]
+    services: Mapping[str, ServiceSpec] = MappingProxyType({})
+
+    def options(self) -> tuple[str, ...]:
+        """The names of the options that the model takes."""
+        fixed = getattr(self.build, "keywords", {})
+        return tuple(name for name in list(signature(self.build).parameters)[1:] if name not in fixed)
+
+
+_STATUS = MappingProxyType({STATUS_SERVICE: STATUS_SPEC})
+MODELS: Mapping[str, ModelKind] = MappingProxyType(
+    {
+        "regular": ModelKind(Regular),
+        "regular_rerun": ModelKind(RegularRerun),
+        "status_columns": ModelKind(partial(StatusColumns, transactional=False), _STATUS),
+        "status_columns_transactional": ModelKind(partial(StatusColumns, transactional=True), _STATUS),
+        "replay": ModelKind(Replay),
+    }
+)

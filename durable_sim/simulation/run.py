@@ -1,0 +1,122 @@
+"""The one place that builds a simulation and runs it: scenario, model and seed in, recording out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from durable_sim.durations import duration_us
+from durable_sim.errors import UnknownNameError
+from durable_sim.models.executions import Execution, Home, Model
+from durable_sim.models.registry import MODELS
+from durable_sim.models.workers import Fleet
+from durable_sim.randomness import Randomness
+from durable_sim.simulation.injector import Injector, Strike
+from durable_sim.simulation.scenario import Scenario
+from durable_sim.trace import Trace
+from durable_sim.workflow.definitions import WorkflowDefinition, definition_of
+from durable_sim.world.ledger import EffectKind, Entry
+from durable_sim.world.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What one simulation left behind.
+
+    `pending` says for each open execution what would make it go on, None where nothing would; `requests_under_way`
+    counts requests that were still travelling at the end, by execution; `balances` are the services' own books;
+    `engine` keeps the model (and with it unfinished user code, which must not be closed) alive.
+    """
+
+    scenario: Scenario
+    model: str
+    seed: int
+    trace: Trace
+    ledger: tuple[Entry, ...]
+    executions: tuple[Execution, ...]
+    strikes: tuple[Strike, ...]
+    scripts_fired: int
+    call_faults: Mapping[str, int]
+    effect_kinds: Mapping[str, EffectKind]
+    balances: Mapping[str, Mapping[str, int]]
+    pending: Mapping[str, str | None]
+    requests_under_way: Mapping[str, int]
+    ended_us: int
+    engine: tuple[Model, Fleet]
+
+
+def simulate(scenario: Scenario, model: str, seed: int) -> Recording:
+    """Run a scenario under an execution model until nothing is left to happen, or to the horizon.
+
+    Same scenario, model and seed: the same recording, to the byte.
+
+    Raises:
+        UnknownNameError: there is no such model.
+    """
+    if model not in MODELS:
+        raise UnknownNameError("execution model", model, MODELS)
+    kind = MODELS[model]
+    world = World(seed, {**kind.services, **scenario.services}, scenario.scripts)
+    fleet = Fleet(world, scenario.worker_ids, None)
+    home = Home(world, fleet, _versions(scenario))
+    engine = kind.build(home, **scenario.model_options.get(model, {}))
+    injector = Injector(world, fleet, scenario.process_faults(Randomness(seed)))
+    injector.arm()
+    fleet.start(engine)
+    executions = _schedule(scenario, world, engine)
+    world.env.run(until=duration_us(scenario.horizon))
+    return _record(scenario, model, seed, world, executions, injector, (engine, fleet))
+
+
+def _versions(scenario: Scenario) -> dict[str | None, WorkflowDefinition]:
+    versions: dict[str | None, WorkflowDefinition] = {None: definition_of(scenario.workflow)}
+    versions.update({name: definition_of(code) for name, code in scenario.versions.items()})
+    return versions
+
+
+def _schedule(scenario: Scenario, world: World, engine: Model) -> tuple[Execution, ...]:
+    times_us = scenario.arrivals.times_us(len(scenario.inputs), world.randomness)
+    arriving = zip(scenario.execution_ids(), scenario.inputs, times_us, strict=True)
+    executions = tuple(Execution(name, one, ordinal, time_us) for ordinal, (name, one, time_us) in enumerate(arriving))
+    for execution in executions:
+        world.alarms.after(execution.arrived_us, engine.submit, execution)
+    return executions
+
+
+def _record(
+    scenario: Scenario,
+    model: str,
+    seed: int,
+    world: World,
+    executions: tuple[Execution, ...],
+    injector: Injector,
+    engine: tuple[Model, Fleet],
+) -> Recording:
+    under_way: dict[str, int] = {}
+    for execution in world.network.in_flight.values():
+        under_way[execution] = under_way.get(execution, 0) + 1
+    return Recording(
+        scenario=scenario,
+        model=model,
+        seed=seed,
+        trace=world.trace,
+        ledger=world.ledger.entries(),
+        executions=executions,
+        strikes=tuple(injector.strikes),
+        scripts_fired=world.network.scripts_fired,
+        call_faults=dict(sorted(world.network.faults_drawn.items())),
+        effect_kinds=world.effect_kinds(),
+        balances={
+            f"{service.name}.{kind}": amounts
+            for service in world.services.values()
+            for kind, amounts in service.balance().items()
+        },
+        pending={one.id: _pending(engine[0], one, world) for one in executions if one.status == "open"},
+        requests_under_way=under_way,
+        ended_us=world.trace[-1].time_us if len(world.trace) else 0,
+        engine=engine,
+    )
+
+
+def _pending(engine: Model, execution: Execution, world: World) -> str | None:
+    return engine.pending(execution) if execution.arrived_us < world.now_us else "it has not arrived yet"

@@ -1,0 +1,147 @@
+"""A scenario: everything that decides how a run goes, apart from the execution model and the seed. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from durable_sim.durations import Duration, duration_us
+from durable_sim.errors import UnknownNameError, UserError
+from durable_sim.models.registry import MODELS
+from durable_sim.randomness import Randomness
+from durable_sim.workflow.definitions import definition_of
+from durable_sim.workflow.payloads import copied
+from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Fault, Pause, ProcessFault, Script
+from durable_sim.world.ledger import Owed
+from durable_sim.world.services.base import ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """When executions start: the first at 0, then `every` so often, evenly or (`random`) with exponential gaps."""
+
+    every: Duration = "0s"
+    random: bool = False
+
+    def times_us(self, count: int, randomness: Randomness) -> list[int]:
+        """The instants of `count` arrivals."""
+        gap_us = duration_us(self.every)
+        if not self.random:
+            return [number * gap_us for number in range(count)]
+        stream, times, now_us = randomness.stream("arrivals"), [], 0
+        for _ in range(count):
+            times.append(now_us)
+            now_us += round(stream.expovariate(1.0) * gap_us)
+        return times
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One workflow, its inputs, the world it acts upon, and what goes wrong.
+
+    `inputs` holds one input an execution; an input that is a dict with a key "id" or "..._id" gives the execution its
+    id. `versions` are other codes of the workflow, for deploys to switch to. `owed` overrides what is owed of a kind
+    of effect ("email.send": "exactly_once"). The simulation stops when nothing is left to happen, at the latest at
+    the `horizon`.
+    """
+
+    workflow: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    services: Mapping[str, ServiceSpec]
+    faults: tuple[Fault, ...] = ()
+    arrivals: Arrivals = Arrivals()
+    workers: int = 2
+    horizon: Duration = "30d"
+    versions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    owed: Mapping[str, Owed] = field(default_factory=dict)
+    model_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        definition_of(self.workflow)
+        if not self.inputs:
+            raise UserError("scenario: there is no input, expected one for each execution")
+        if self.workers < 1:
+            raise UserError(f"scenario: workers is {self.workers}, expected 1 or more")
+        if duration_us(self.horizon) == 0:
+            raise UserError("scenario: horizon is 0s, expected more")
+        object.__setattr__(self, "inputs", tuple(copied(one, "input") for one in self.inputs))
+        self._check_faults()
+        self._check_names()
+
+    @property
+    def worker_ids(self) -> tuple[str, ...]:
+        """w1, w2, ..."""
+        return tuple(f"w{number + 1}" for number in range(self.workers))
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """The faults that are scripted for single calls."""
+        return tuple(fault for fault in self.faults if isinstance(fault, Script))
+
+    def execution_ids(self) -> list[str]:
+        """One id an input: from the input where it has one, else the workflow's name and a number."""
+        ids = [_own_id(one) for one in self.inputs]
+        if None in ids or len(set(ids)) != len(ids):
+            name = definition_of(self.workflow).name
+            return [f"{name}-{number + 1}" for number in range(len(ids))]
+        return [str(one) for one in ids]
+
+    def process_faults(self, randomness: Randomness) -> tuple[ProcessFault, ...]:
+        """The plan of process faults with the random ones drawn, those with a time in the order of time."""
+        plan: list[ProcessFault] = []
+        for place, fault in enumerate(self.faults):
+            if isinstance(fault, (Crashes, Deploys)):
+                plan.extend(self._drawn(fault, randomness, place))
+            elif not isinstance(fault, Script):
+                plan.append(fault)
+        return tuple(sorted(plan, key=lambda fault: -1 if fault.at is None else duration_us(fault.at)))
+
+    def _drawn(self, faults: Crashes | Deploys, randomness: Randomness, place: int) -> list[ProcessFault]:
+        stream = randomness.stream("faults", place)
+        every_us, until_us = duration_us(faults.every), duration_us(faults.until)
+        drawn: list[ProcessFault] = []
+        now_us = duration_us(faults.start)
+        while True:
+            now_us += round(stream.expovariate(1.0) * every_us)
+            worker = self.worker_ids[int(stream.random() * self.workers)]
+            if now_us >= until_us:
+                return drawn
+            at = f"{now_us}us"
+            if isinstance(faults, Crashes):
+                drawn.append(Crash(at=at, worker=worker, restart_after=faults.restart_after))
+            else:
+                drawn.append(Deploy(at=at, grace=faults.grace, rolling=faults.rolling, downtime=faults.downtime))
+
+    def _check_faults(self) -> None:
+        for fault in self.faults:
+            if isinstance(fault, (Crash, Pause)) and fault.worker is not None and fault.worker not in self.worker_ids:
+                raise UnknownNameError("worker", fault.worker, self.worker_ids)
+            if isinstance(fault, Deploy) and fault.version is not None and fault.version not in self.versions:
+                raise UnknownNameError("code version", fault.version, self.versions)
+            if isinstance(fault, Script):
+                if fault.service not in self.services:
+                    raise UnknownNameError("service", fault.service, self.services)
+                self.services[fault.service].service.signature(fault.service, fault.operation)
+
+    def _check_names(self) -> None:
+        kinds = [f"{name}.{kind.name}" for name, spec in self.services.items() for kind in spec.service.effects]
+        for kind in self.owed:
+            if kind not in kinds:
+                raise UnknownNameError("kind of effect", kind, kinds)
+        for model, options in self.model_options.items():
+            if model not in MODELS:
+                raise UnknownNameError("execution model", model, MODELS)
+            for option in options:
+                known = MODELS[model].options()
+                if option not in known:
+                    raise UnknownNameError(f"option of model {model}", option, known)
+
+
+def _own_id(one: Any) -> str | None:
+    if isinstance(one, dict):
+        for key, value in one.items():
+            if (key == "id" or key.endswith("_id")) and isinstance(value, str):
+                return value
+    return None

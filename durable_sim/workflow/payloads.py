@@ -1,0 +1,76 @@
+"""Values that cross a boundary: workflow inputs, activity arguments and results.
+
+An engine keeps values, not references: what it hands out is a copy, so that a workflow that changes a result in place
+changes nothing in the history. Always holds: `copied(copied(x)) == copied(x)`, and what cannot be kept is refused by
+name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from durable_sim.errors import UserError
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
+
+def copied(value: Any, name: str = "value") -> Any:
+    """A deep copy of JSON-like data (dataclasses allowed; tuples become lists, as JSON would have it).
+
+    Raises:
+        UserError: something that no history could keep, with the path to it.
+    """
+    try:
+        return _copy(value)
+    except TypeError:
+        _explain(value, name)
+        raise
+
+
+def _copy(value: Any) -> Any:
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                raise TypeError
+        return {key: item if type(item) in _SCALARS else _copy(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [item if type(item) in _SCALARS else _copy(item) for item in value]
+    if dataclasses.is_dataclass(kind):
+        return kind(**{f.name: _copy(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init})
+    raise TypeError
+
+
+def _explain(value: Any, name: str) -> None:
+    """Raise for the first part of `value` that cannot be kept; only called once it is known that there is one."""
+    kind = type(value)
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str:
+                raise UserError(f"{name} has the key {key!r}: expected text keys, as JSON has them; convert the key")
+            _explain(item, f"{name}[{key!r}]")
+    elif kind is list or kind is tuple:
+        for place, item in enumerate(value):
+            _explain(item, f"{name}[{place}]")
+    elif dataclasses.is_dataclass(kind):
+        for f in dataclasses.fields(value):
+            _explain(getattr(value, f.name), f"{name}.{f.name}")
+    elif kind not in _SCALARS:
+        raise UserError(
+            f"{name} is a {kind.__qualname__}: expected JSON-like data (text, numbers, booleans, None, lists, "
+            "dicts with text keys, dataclasses of these); convert it before it leaves the function"
+        )
+
+
+def as_json(value: Any) -> Any:
+    """Copied data with its dataclasses as dicts, ready for `json.dumps`."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    return value

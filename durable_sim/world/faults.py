@@ -1,0 +1,253 @@
+"""Faults as pure data: what may go wrong with calls, and what is done to workers.
+
+Nothing here acts: world/network.py plays the faults of calls, simulation/injector.py those of processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Final, Literal
+
+from durable_sim.durations import Duration, duration_us
+from durable_sim.errors import UserError
+from durable_sim.randomness import STRICT, Distribution, Exponential
+
+# --- one call -------------------------------------------------------------------------------------------------------
+OK: Final = "ok"
+REFUSE: Final = "refuse"
+ERROR: Final = "error"
+ERROR_AFTER_EFFECT: Final = "error_after_effect"
+LOSE_REQUEST: Final = "lose_request"
+LOSE_REPLY: Final = "lose_reply"
+LATE_EFFECT: Final = "late_effect"
+DUPLICATE: Final = "duplicate"
+SLOW: Final = "slow"
+
+CallFault = Literal[
+    "refuse", "error", "error_after_effect", "lose_request", "lose_reply", "late_effect", "duplicate", "slow"
+]
+CALL_FAULTS: tuple[CallFault, ...] = (
+    REFUSE,
+    ERROR,
+    ERROR_AFTER_EFFECT,
+    LOSE_REQUEST,
+    LOSE_REPLY,
+    LATE_EFFECT,
+    DUPLICATE,
+    SLOW,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """How often a call goes wrong in which way: probabilities that add up to at most 1.
+
+    refuse: a definite error, no effect. error: a 500, no effect. error_after_effect: a 500 after the effect; the same
+    error for the caller. lose_request (no effect), lose_reply (after the effect) and late_effect (it lands `late_by`
+    after the caller gave up) are one and the same time-out for the caller. duplicate: the request is delivered twice,
+    the second time `duplicate_after` later. slow: the latency is multiplied by `slow_factor`.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    refuse: float = 0.0
+    error: float = 0.0
+    error_after_effect: float = 0.0
+    lose_request: float = 0.0
+    lose_reply: float = 0.0
+    late_effect: float = 0.0
+    duplicate: float = 0.0
+    slow: float = 0.0
+    slow_factor: float = 10.0
+    late_by: Distribution = Exponential("15s")
+    duplicate_after: Distribution = Exponential("1s")
+
+    def __post_init__(self) -> None:
+        for kind in CALL_FAULTS:
+            if not 0 <= getattr(self, kind) <= 1:
+                raise UserError(f"faults: {kind} is {getattr(self, kind)}, expected a probability from 0 to 1")
+        if self.total > 1 + 1e-9:
+            raise UserError(f"faults: the probabilities add up to {self.total:g}, expected at most 1")
+        if self.slow_factor < 1:
+            raise UserError(f"faults: slow_factor is {self.slow_factor}, expected 1 or more")
+
+    @property
+    def total(self) -> float:
+        """The probability that something goes wrong."""
+        return float(sum(getattr(self, kind) for kind in CALL_FAULTS))
+
+    def draw(self, u: float) -> str:
+        """The fate of a call for a number in [0, 1)."""
+        for kind in CALL_FAULTS:
+            share: float = getattr(self, kind)
+            if u < share:
+                return kind
+            u -= share
+        return OK
+
+
+CALM = Mixture()
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Trouble that comes in bursts: the service is up and down in turn, for exponential times with these means.
+
+    While it is down, the fates of calls are drawn from `faults`.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    mean_up: Duration
+    mean_down: Duration
+    faults: Mixture = Mixture(refuse=0.4, lose_request=0.4, lose_reply=0.2)
+
+    def __post_init__(self) -> None:
+        for name in ("mean_up", "mean_down"):
+            if duration_us(getattr(self, name)) == 0:
+                raise UserError(f"outage: {name} is 0s, expected more")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A fault for one certain call: "the 2nd call of shipping.schedule gets a 500".
+
+    `call` counts the calls of the operation from 1, over the run, or within `execution` where that is given.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    service: str
+    operation: str
+    call: int
+    fault: CallFault
+    execution: str | None = None
+    kind: Literal["script"] = field(default="script", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.fault not in CALL_FAULTS:
+            raise UserError(f"Script: fault is {self.fault!r}, expected one of {', '.join(CALL_FAULTS)}")
+        if self.call < 1:
+            raise UserError(f"Script: call is {self.call}, expected 1 or more")
+
+    @property
+    def subject(self) -> str:
+        """The operation in full: service.operation."""
+        return f"{self.service}.{self.operation}"
+
+
+# --- processes ------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Strikes:
+    """When a fault strikes: give exactly one of `at`, `after_record` and `after`.
+
+    at: a time since the start. after_record: right after the trace record with this index. after: right after the `nth`
+    trace record of this kind, of the subject `of` where given (after="reply_received", of="payments.charge").
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    at: Duration | None = None
+    after_record: int | None = None
+    after: str | None = None
+    of: str | None = None
+    nth: int = 1
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if sum(way is not None for way in (self.at, self.after_record, self.after)) != 1:
+            raise UserError(f"{name}: give exactly one of at, after_record and after")
+        if self.of is not None and self.after is None:
+            raise UserError(f"{name}: of={self.of!r} goes with after='<kind of trace record>'")
+        if self.nth < 1 or (self.after_record is not None and self.after_record < 0):
+            raise UserError(f"{name}: nth counts from 1 and after_record from 0")
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None and one.name in _TIMES:
+                duration_us(value)
+
+
+_TIMES = ("at", "restart_after", "lasts", "downtime", "grace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash(_Strikes):
+    """A worker process dies and forgets; another takes its place after `restart_after`.
+
+    Without a `worker`, the one that the trace record belongs to is hit, or else the first that has work in hand.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    kind: Literal["crash"] = field(default="crash", repr=False)
+    worker: str | None = None
+    restart_after: Duration = "2s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause(_Strikes):
+    """A worker stands still for a while (a long garbage collection, a frozen machine), then goes on as if nothing had
+    happened: a zombie, if others took over meanwhile."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    kind: Literal["pause"] = field(default="pause", repr=False)
+    worker: str | None = None
+    lasts: Duration = "1m"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploy(_Strikes):
+    """The workers are restarted, on other code where `version` names some.
+
+    With a `grace` period a worker takes no new work and may finish what it has in hand before it is killed; without,
+    it is killed at once. `rolling` replaces one worker after the other, otherwise all stop together. A worker is away
+    for `downtime`.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    kind: Literal["deploy"] = field(default="deploy", repr=False)
+    version: str | None = None
+    grace: Duration | None = None
+    rolling: bool = True
+    downtime: Duration = "1s"
+
+
+ProcessFault = Crash | Pause | Deploy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashes:
+    """Crashes at random: exponential gaps with mean `every`, any worker, from `start` to `until` after the start."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    kind: Literal["crashes"] = field(default="crashes", repr=False)
+    every: Duration
+    until: Duration
+    start: Duration = "0s"
+    restart_after: Duration = "2s"
+
+    def __post_init__(self) -> None:
+        _check_random(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploys:
+    """Deploys at random: exponential gaps with mean `every`, from `start` to `until` after the start."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    kind: Literal["deploys"] = field(default="deploys", repr=False)
+    every: Duration
+    until: Duration
+    start: Duration = "0s"
+    grace: Duration | None = None
+    rolling: bool = True
+    downtime: Duration = "1s"
+
+    def __post_init__(self) -> None:
+        _check_random(self)
+
+
+Fault = ProcessFault | Crashes | Deploys | Script
+
+
+def _check_random(fault: Crashes | Deploys) -> None:
+    name = type(fault).__name__
+    if duration_us(fault.every) == 0:
+        raise UserError(f"{name}: every is 0s, expected more")
+    if duration_us(fault.until) < duration_us(fault.start):
+        raise UserError(f"{name}: until {fault.until!r} is before start {fault.start!r}")

@@ -1,0 +1,79 @@
+"""The effect ledger: what the outside world really did.
+
+Services write it, checks read it, an engine never sees it. Always holds: an entry stands for an effect that took
+place at its time (a transaction's effects at its commit), and an undo names the entry that it undoes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+Owed = Literal["exactly_once", "at_least_once", "best_effort"]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectKind:
+    """A kind of effect: what is owed of it, and in what it is counted.
+
+    `owed`: money, stock and parcels are owed exactly once; a mail at least once, since no provider can do better; a
+    cancellation mail is best effort. `undoes` names the kind that this one undoes.
+    """
+
+    name: str
+    owed: Owed
+    unit: str
+    undoes: str | None = None
+
+
+class Entry(NamedTuple):
+    """One effect.
+
+    `quantity` is in the kind's unit, negative for an undo; `reference` is the service's own id; `undoes` the index of
+    the entry undone; `sent_us` when the request behind it left the caller; `subject` tells apart effects of one kind
+    that an execution owes side by side (two stock items, two mails).
+    """
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    time_us: int
+    kind: str
+    execution: str
+    step: int | None
+    subject: str
+    quantity: int
+    reference: str
+    undoes: int | None
+    call: int
+    sent_us: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as plain data."""
+        return self._asdict()
+
+
+class Effect:
+    """A service's handle on an effect of its own, by which it can undo it later."""
+
+    __slots__ = ("entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+
+class Ledger:
+    """An append-only list of entries."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+
+    def add(self, entry: Entry) -> Entry:
+        """Append, giving the entry its index."""
+        entry = entry._replace(index=len(self._entries))
+        self._entries.append(entry)
+        return entry
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries, in the order in which the effects took place."""
+        return tuple(self._entries)

@@ -1,0 +1,153 @@
+"""What a simulated service is: operations that answer requests and apply effects.
+
+A service is written as if for production: it knows its own state, its callers' requests and the time, and nothing of
+models, faults or checks. To add one, subclass `Service`, declare its effects, and decorate its operations.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+
+from durable_sim.durations import Duration
+from durable_sim.errors import UnknownNameError, UserError
+from durable_sim.randomness import Distribution, LogNormal
+from durable_sim.workflow.failures import Rejected
+from durable_sim.world.faults import CALM, Mixture, Outage
+from durable_sim.world.ledger import EffectKind
+
+if TYPE_CHECKING:
+    from durable_sim.world.database import Database
+    from durable_sim.world.network import Request
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Answer(NamedTuple):
+    """What a service replies: a value, or an error."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+class Service:
+    """Base of all simulated services.
+
+    Class attributes to set: `effects`, the kinds of effect that the service can have; `processing_share`, the part of a
+    call's latency that passes between the arrival of the request and the effect.
+    """
+
+    effects: ClassVar[tuple[EffectKind, ...]] = ()
+    processing_share: ClassVar[float] = 0.0
+    on_database: ClassVar[bool] = False
+
+    def __init__(self, name: str, database: Database | None = None) -> None:
+        self.name = name
+        self.database = database
+
+    def admit(self, request: Request) -> Answer | None:
+        """Look at a request on arrival; an answer here means that the operation does not run."""
+        return None
+
+    def finished(self, request: Request, answer: Answer) -> None:
+        """Called with the answer of every request that was admitted."""
+
+    def effect_kinds(self) -> tuple[EffectKind, ...]:
+        """The effects under their full names, "service.kind"."""
+        return tuple(
+            replace(kind, name=f"{self.name}.{kind.name}", undoes=kind.undoes and f"{self.name}.{kind.undoes}")
+            for kind in self.effects
+        )
+
+    def balance(self) -> dict[str, dict[str, int]]:
+        """The service's own books: for each kind of effect that it keeps books of, what stands now, by subject.
+
+        Checks hold them against the ledger: the two are kept independently.
+        """
+        return {}
+
+    @classmethod
+    def operations(cls) -> dict[str, Callable[..., Any]]:
+        """The operations by name."""
+        found = {}
+        for name in dir(cls):
+            function = getattr(cls, name, None)
+            if getattr(function, "__durable_sim_operation__", False):
+                found[name] = function
+        return found  # type: ignore[return-value]
+
+    @classmethod
+    def signature(cls, name: str, operation: str) -> inspect.Signature:
+        """What an operation takes, without the service and the request."""
+        operations = cls.operations()
+        if operation not in operations:
+            raise UnknownNameError(f"operation of service {name!r}", operation, operations)
+        whole = inspect.signature(operations[operation])
+        return whole.replace(parameters=list(whole.parameters.values())[2:])
+
+
+def operation(function: F) -> F:
+    """Mark a method `(self, request, ...)` of a service as an operation that activities can call."""
+    function.__durable_sim_operation__ = True  # type: ignore[attr-defined]
+    return function
+
+
+class Tombstones:
+    """References that were undone; what arrives for one of them later is refused."""
+
+    __slots__ = ("_buried",)
+
+    def __init__(self) -> None:
+        self._buried: dict[str, int] = {}
+
+    def bury(self, reference: str, now_us: int) -> None:
+        """Refuse `reference` from now on."""
+        self._buried.setdefault(reference, now_us)
+
+    def check(self, subject: str, reference: str | None) -> None:
+        """Raise `Canceled` for a buried reference."""
+        if reference is not None and reference in self._buried:
+            raise Canceled(subject, f"{reference} was cancelled before this request arrived")
+
+
+class Canceled(Rejected):
+    """The action was undone before it arrived; it did not happen and will not."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationSpec:
+    """Settings of one operation, over those of its service."""
+
+    latency: Distribution | None = None
+    client_timeout: Duration | None = None
+    faults: Mixture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """A service of a world, as data: its class, how fast and how flaky it is, and options for its constructor.
+
+    `latency` is the whole way there and back; `client_timeout` is how long callers wait for an answer.
+    """
+
+    service: type[Service]
+    latency: Distribution = LogNormal("80ms", "800ms")
+    client_timeout: Duration = "10s"
+    faults: Mixture = CALM
+    outage: Outage | None = None
+    operations: Mapping[str, OperationSpec] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.operations:
+            self.service.signature(self.service.__name__.lower(), name)
+        try:
+            inspect.signature(self.service).bind("name", None, **self.options)
+        except TypeError as error:
+            raise UserError(f"service {self.service.__name__}: options {dict(self.options)}: {error}") from None
+
+    def create(self, name: str, database: Database | None) -> Service:
+        """A fresh service of this kind."""
+        return self.service(name, database, **self.options)

@@ -1,0 +1,73 @@
+"""The application's own orders table: real SQL rows whose status says what became of an order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from durable_sim.world.ledger import Effect, EffectKind
+from durable_sim.world.services.base import Canceled, Service, operation
+
+if TYPE_CHECKING:
+    from durable_sim.world.database import Database
+    from durable_sim.world.network import Request
+
+_SCHEMA = """
+CREATE TABLE orders (id TEXT PRIMARY KEY, status TEXT NOT NULL, reference TEXT);
+CREATE TABLE cancelled (reference TEXT PRIMARY KEY);
+"""
+
+
+class Orders(Service):
+    """The orders table. Completing is idempotent, being a plain update of a row."""
+
+    effects: ClassVar[tuple[EffectKind, ...]] = (
+        EffectKind("complete", "exactly_once", "orders"),
+        EffectKind("cancel", "exactly_once", "orders", undoes="complete"),
+    )
+    on_database: ClassVar[bool] = True
+
+    def __init__(self, name: str, database: Database | None) -> None:
+        super().__init__(name, database)
+        assert database is not None
+        self._sql = database
+        database.script(_SCHEMA)
+        self._effects: dict[str, Effect] = {}
+
+    @operation
+    def complete(self, request: Request, order_id: str, *, reference: str | None = None) -> dict[str, Any]:
+        """Mark an order complete, unless it was cancelled under this reference."""
+        sql = self._sql
+        if (
+            reference is not None
+            and sql.execute("SELECT 1 FROM cancelled WHERE reference = ?", (reference,)).fetchone()
+        ):
+            raise Canceled(request.link.subject, f"{reference} was cancelled before this request arrived")
+        row = sql.execute("SELECT status FROM orders WHERE id = ?", (order_id,)).fetchone()
+        if row is None or row[0] != "complete":
+            statement = "INSERT OR REPLACE INTO orders (id, status, reference) VALUES (?, 'complete', ?)"
+            sql.execute(statement, (order_id, reference))
+            self._effects[order_id] = request.apply("complete", reference=order_id)
+        return {"status": "complete"}
+
+    @operation
+    def cancel(self, request: Request, order_id: str, *, reference: str) -> dict[str, Any]:
+        """Mark an order cancelled, and refuse a completion under this reference that arrives later."""
+        sql = self._sql
+        sql.execute("INSERT OR IGNORE INTO cancelled (reference) VALUES (?)", (reference,))
+        row = sql.execute("SELECT status FROM orders WHERE id = ?", (order_id,)).fetchone()
+        sql.execute(
+            "INSERT OR REPLACE INTO orders (id, status, reference) VALUES (?, 'cancelled', ?)", (order_id, reference)
+        )
+        if row is not None and row[0] == "complete":
+            request.undo(self._effects[order_id], "cancel", order_id)
+        return {"status": "cancelled"}
+
+    @operation
+    def get(self, request: Request, order_id: str) -> dict[str, Any]:
+        """Read an order's row. Gives {"id", "status"}; the status of an order without a row is "new"."""
+        row = self._sql.execute("SELECT status FROM orders WHERE id = ?", (order_id,)).fetchone()
+        return {"id": order_id, "status": row[0] if row else "new"}
+
+    def balance(self) -> dict[str, dict[str, int]]:
+        (complete,) = self._sql.execute("SELECT count(*) FROM orders WHERE status = 'complete'").fetchone()
+        return {"complete": {"": complete}}
