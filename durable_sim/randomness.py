@@ -11,6 +11,7 @@ import math
 import random
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from statistics import NormalDist
 from types import MappingProxyType
@@ -39,7 +40,7 @@ class Randomness:
 
     def uniforms(self, *name: str | int) -> tuple[float, ...]:
         """Eight independent numbers in [0, 1) that belong to `name`."""
-        return tuple((word >> 11) * _TO_UNIT for word in _UNPACK(self._digest(name)))
+        return tuple([(word >> 11) * _TO_UNIT for word in _UNPACK(self._digest(name))])
 
     def stream(self, *name: str | int) -> random.Random:
         """A generator of its own for `name`, for draws whose number is not known beforehand."""
@@ -110,9 +111,13 @@ class LogNormal:
             raise UserError("lognormal: p50 is 0s: a lognormal time is always positive; use a constant instead")
 
     def sample_us(self, u: float) -> int:
-        p50 = duration_us(self.p50)
-        sigma = math.log(duration_us(self.p99) / p50) / _Z99
-        return round(p50 * math.exp(sigma * _NORMAL.inv_cdf(min(max(u, 2.0**-54), 1 - 2.0**-53)))) if sigma else p50
+        p50_us, sigma = _lognormal(duration_us(self.p50), duration_us(self.p99))
+        return round(p50_us * math.exp(sigma * _NORMAL.inv_cdf(min(max(u, 2.0**-54), 1 - 2.0**-53))))
+
+
+@lru_cache(maxsize=256)
+def _lognormal(p50_us: int, p99_us: int) -> tuple[int, float]:
+    return p50_us, math.log(p99_us / p50_us) / _Z99
 
 
 Distribution = Constant | Uniform | Exponential | LogNormal

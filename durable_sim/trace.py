@@ -74,11 +74,11 @@ class Record(NamedTuple):
 class Trace:
     """An append-only list of records, with the simulation's clock."""
 
-    __slots__ = ("_env", "_records", "observers")
+    __slots__ = ("_env", "_rows", "observers")
 
     def __init__(self, env: simpy.Environment) -> None:
         self._env = env
-        self._records: list[Record] = []
+        self._rows: list[tuple[Any, ...]] = []  # plain tuples: a record is made only when somebody looks
         self.observers: list[Callable[[Record], None]] = []
 
     def add(
@@ -93,34 +93,34 @@ class Trace:
         data: dict[str, Any] | None = None,
     ) -> None:
         """Append a record at the current instant, then tell the observers (a fault may strike right here)."""
-        records = self._records
-        record = Record(len(records), self._env.now, kind, execution, worker, subject, step, attempt, call, data)  # type: ignore[arg-type]
-        records.append(record)
+        rows = self._rows
+        rows.append((len(rows), self._env.now, kind, execution, worker, subject, step, attempt, call, data))
         if self.observers:
+            record = Record._make(rows[-1])
             for observer in tuple(self.observers):
                 observer(record)
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._rows)
 
     def __iter__(self) -> Iterator[Record]:
-        return iter(self._records)
+        return map(Record._make, self._rows)
 
     def __getitem__(self, index: int) -> Record:
-        return self._records[index]
+        return Record._make(self._rows[index])
 
     def of(self, execution: str) -> list[Record]:
         """The records of one execution, in order."""
-        return [record for record in self._records if record.execution == execution]
+        return [Record._make(row) for row in self._rows if row[3] == execution]
 
     def to_jsonl(self) -> str:
         """The trace as JSON lines, one object a record; empty fields are left out."""
-        return "".join(map(record_to_json, self._records))
+        return "".join(map(record_to_json, self))
 
     def digest(self) -> str:
         """SHA-256 of the JSON lines: equal digests mean equal runs, to the byte."""
         digest = hashlib.sha256()
-        for record in self._records:
+        for record in self:
             digest.update(record_to_json(record).encode())
         return digest.hexdigest()
 

@@ -13,7 +13,7 @@ from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflow.commands import CallService, Sleep
 from durable_sim.workflow.context import ActivityContext, ActivityInfo
 from durable_sim.workflow.failures import failure_of
-from durable_sim.workflow.payloads import copied
+from durable_sim.workflow.payloads import copied, copied_arguments
 from durable_sim.workflow.program import Program
 from durable_sim.world.database import Transaction
 from durable_sim.world.network import Sender
@@ -61,7 +61,7 @@ class Attempt:
         self._sender = Sender(task.execution, task.step, task.attempt)
         info = ActivityInfo(task.execution, task.run_id, task.name, task.step, task.attempt, task.heartbeat_details)
         ctx = ActivityContext(self._program, info, heartbeat)
-        self._program.start(task.function(ctx, *(copied(argument) for argument in task.arguments)))
+        self._program.start(task.function(ctx, *copied_arguments(task.arguments, "argument")))
 
     def begin(self) -> None:
         """Run the code up to its first wait."""

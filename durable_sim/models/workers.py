@@ -153,7 +153,8 @@ class Fleet:
     def bury(self, program: Program) -> None:
         """Leave a body behind without closing it: it never runs again, and is kept until the run is dropped."""
         program.dead = True
-        self._graveyard.append(program)
+        if program.main is None or not program.main.done:
+            self._graveyard.append(program)
 
     def busiest(self) -> str | None:
         """The first worker with work in its memory, else the first that runs."""

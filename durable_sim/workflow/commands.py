@@ -7,14 +7,12 @@ code issues them; the number (`step`) identifies a command across replays.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from durable_sim.workflow.retry import RetryPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityOptions:
+class ActivityOptions(NamedTuple):
     """Time-outs (microseconds, None for unset) and retry policy of one activity call."""
 
     start_to_close_us: int | None
@@ -23,8 +21,7 @@ class ActivityOptions:
     retry_policy: RetryPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleActivity:
+class ScheduleActivity(NamedTuple):
     """Run an activity, again and again if need be, until it succeeds or may not be tried any more."""
 
     step: int
@@ -34,16 +31,14 @@ class ScheduleActivity:
     options: ActivityOptions
 
 
-@dataclass(frozen=True, slots=True)
-class StartTimer:
+class StartTimer(NamedTuple):
     """Wake the workflow after a time span."""
 
     step: int
     duration_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class CallService:
+class CallService(NamedTuple):
     """Send a request to a service and wait for its answer."""
 
     step: int
@@ -53,8 +48,7 @@ class CallService:
     options: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(NamedTuple):
     """Let simulated time pass inside an activity; it does not outlive the process."""
 
     step: int

@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UserError
 from durable_sim.workflow.commands import ActivityOptions, CallService, ScheduleActivity, Sleep, StartTimer
 from durable_sim.workflow.definitions import name_of
-from durable_sim.workflow.payloads import copied
+from durable_sim.workflow.payloads import copied, copied_arguments, copied_options
 from durable_sim.workflow.program import Future, Program, gather
 from durable_sim.workflow.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 
@@ -108,8 +108,9 @@ class WorkflowContext:
             _us(heartbeat_timeout),
             retry_policy or DEFAULT_RETRY_POLICY,
         )
-        copies = tuple(copied(argument, f"argument of {name}") for argument in arguments)
-        return self._program.issue(ScheduleActivity(self._program.next_step(), name, activity, copies, options))
+        program = self._program
+        copies = copied_arguments(arguments, f"argument of {name}")
+        return program.issue(ScheduleActivity(program.next_step(), name, activity, copies, options))
 
     def sleep(self, duration: Duration) -> Future[None]:
         """Wait; under a durable model the timer survives the process."""
@@ -124,8 +125,7 @@ class WorkflowContext:
         self._program.note(kind, subject)
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityInfo:
+class ActivityInfo(NamedTuple):
     """Which attempt of which step of which execution this is."""
 
     workflow_id: str
@@ -207,8 +207,7 @@ class ServiceClient:
 
     def _call(self, operation: str, *arguments: Any, **options: Any) -> Future[Any]:
         subject = f"argument of {self._service}.{operation}"
-        copies = tuple(copied(argument, subject) for argument in arguments)
-        named = {name: copied(option, subject) for name, option in options.items()}
+        copies, named = copied_arguments(arguments, subject), copied_options(options, subject)
         command = CallService(self._program.next_step(), self._service, operation, copies, named)
         return self._program.issue(command)
 

@@ -21,11 +21,29 @@ def copied(value: Any, name: str = "value") -> Any:
     Raises:
         UserError: something that no history could keep, with the path to it.
     """
+    if type(value) in _SCALARS:
+        return value
     try:
         return _copy(value)
     except TypeError:
         _explain(value, name)
         raise
+
+
+def copied_arguments(arguments: tuple[Any, ...], name: str) -> tuple[Any, ...]:
+    """Copies of positional arguments."""
+    for argument in arguments:
+        if type(argument) not in _SCALARS:
+            return tuple([copied(one, name) for one in arguments])
+    return arguments
+
+
+def copied_options(options: dict[str, Any], name: str) -> dict[str, Any]:
+    """Copies of named arguments."""
+    for option in options.values():
+        if type(option) not in _SCALARS:
+            return {key: copied(one, name) for key, one in options.items()}
+    return options
 
 
 def _copy(value: Any) -> Any:

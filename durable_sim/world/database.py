@@ -7,6 +7,7 @@ whose connection is lost is rolled back. Always holds: effects of an open transa
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
@@ -45,6 +46,7 @@ class Database:
         self._env = env
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
         self._connection.execute("PRAGMA foreign_keys = ON")
+        weakref.finalize(self, self._connection.close)  # from Python 3.13 on, an unclosed connection warns
         self._holder: Transaction | None = None
         self._released: simpy.Event | None = None
 

@@ -157,13 +157,18 @@ class _Strikes:
             raise UserError(f"{name}: of={self.of!r} goes with after='<kind of trace record>'")
         if self.nth < 1 or (self.after_record is not None and self.after_record < 0):
             raise UserError(f"{name}: nth counts from 1 and after_record from 0")
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if value is not None and one.name in _TIMES:
-                duration_us(value)
+        _read_times(self)
 
 
 _TIMES = ("at", "restart_after", "lasts", "downtime", "grace")
+
+
+def _read_times(fault: _Strikes | Crashes | Deploys) -> None:
+    """Refuse a time that cannot be read here, not in the middle of a run."""
+    for one in fields(fault):
+        value = getattr(fault, one.name)
+        if value is not None and one.name in _TIMES:
+            duration_us(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,3 +256,4 @@ def _check_random(fault: Crashes | Deploys) -> None:
         raise UserError(f"{name}: every is 0s, expected more")
     if duration_us(fault.until) < duration_us(fault.start):
         raise UserError(f"{name}: until {fault.until!r} is before start {fault.start!r}")
+    _read_times(fault)

@@ -22,7 +22,7 @@ from durable_sim.randomness import Distribution
 from durable_sim.workflow.commands import CallService
 from durable_sim.workflow.failures import CallTimeout, ServerError, ServiceError, ServiceUnavailable
 from durable_sim.world import faults
-from durable_sim.world.alarms import Alarm
+from durable_sim.world.alarms import Alarm, Alarms
 from durable_sim.world.database import Transaction
 from durable_sim.world.faults import Mixture
 from durable_sim.world.ledger import Effect, Entry
@@ -61,6 +61,7 @@ class Link(NamedTuple):
     latency: Distribution
     timeout_us: int
     faults: Mixture
+    fault_share: float
     outage: OutageClock | None
 
 
@@ -141,9 +142,12 @@ class Call:
         self._deadline: Alarm | None = None
         self._open = True
 
-    def wait_until(self, deadline: Alarm) -> None:
-        """Set the alarm at which the caller gives up."""
-        self._deadline = deadline
+    def set_deadline(self, alarms: Alarms) -> None:
+        """Set the alarm at which the caller gives up; needed only where the answer may not be there by then."""
+        if self._deadline is None and self._open:
+            request = self.request
+            left_us = max(0, request.sent_us + request.link.timeout_us - request.now_us)
+            self._deadline = alarms.after(left_us, self.give_up)
 
     def answer(self, answer: Answer) -> None:
         """A reply has reached the caller's machine."""
@@ -204,7 +208,6 @@ class Network:
         self._sent += 1
         request = Request(world, self._sent, link, sender, process.worker_id, command, transaction)
         call = Call(request, process, on_answer)
-        call.wait_until(world.alarms.after(link.timeout_us, call.give_up))
         fate, mixture, chances = self._fate(link, sender.execution)
         self._carry(call, fate, mixture, chances)
         request.note(kinds.REQUEST_SENT, None if fate == faults.OK else {"fault": fate})
@@ -223,6 +226,7 @@ class Network:
         service = self._world.services[name]
         signature = spec.service.signature(name, operation)
         own = spec.operations.get(operation)
+        mixture = (own and own.faults) or spec.faults
         outage = None
         if spec.outage is not None:
             outage = self._outages.setdefault(
@@ -235,7 +239,8 @@ class Network:
             f"{name}.{operation}",
             (own and own.latency) or spec.latency,
             duration_us((own and own.client_timeout) or spec.client_timeout),
-            (own and own.faults) or spec.faults,
+            mixture,
+            mixture.total,
             outage,
         )
 
@@ -262,6 +267,8 @@ class Network:
         mixture = link.faults
         if link.outage is not None and link.outage.down(self._world.now_us):
             mixture = link.outage.faults
+        elif chances[0] >= link.fault_share:
+            return faults.OK, mixture, chances
         fate = mixture.draw(chances[0])
         if fate != faults.OK:
             self.faults_drawn[fate] = self.faults_drawn.get(fate, 0) + 1
@@ -270,10 +277,12 @@ class Network:
     def _carry(self, call: Call, fate: str, mixture: Mixture, chances: tuple[float, ...]) -> None:
         link = call.request.link
         latency_us = link.latency.sample_us(chances[1])
-        if fate == faults.LOSE_REQUEST:
-            return
         if fate == faults.SLOW:
             latency_us = int(latency_us * mixture.slow_factor)
+        if fate in _UNANSWERED or latency_us >= link.timeout_us:
+            call.set_deadline(self._world.alarms)
+        if fate == faults.LOSE_REQUEST:
+            return
         processing_us = int(latency_us * link.service.processing_share)
         request_us = (latency_us - processing_us) // 2
         reply_us = latency_us - processing_us - request_us
@@ -303,6 +312,7 @@ class Network:
                 if processing_us:
                     yield env.timeout(processing_us)
                 if service.database is not None and service.database.blocked(request.transaction):
+                    call.set_deadline(self._world.alarms)
                     yield from service.database.turn(request.transaction)
                 answer = _execute(request, fate)
                 service.finished(request, answer)
@@ -311,6 +321,9 @@ class Network:
         if fate != faults.LOSE_REPLY:
             yield env.timeout(reply_us)
             call.answer(answer)
+
+
+_UNANSWERED = (faults.LOSE_REQUEST, faults.LOSE_REPLY, faults.LATE_EFFECT)
 
 
 def _refusal(link: Link, fate: str) -> Answer | None:

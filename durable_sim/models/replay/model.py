@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable_sim.durations import seconds
+from durable_sim.durations import Duration, duration_us, seconds
 from durable_sim.models.executions import Execution, Home
 from durable_sim.models.replay.server import Run, Server
 from durable_sim.models.replay.worker import ReplayWorker
@@ -10,11 +10,14 @@ from durable_sim.models.workers import WorkerProcess
 
 
 class Replay:
-    """Durable execution by event history and replay, as Temporal does it."""
+    """Durable execution by event history and replay, as Temporal does it.
 
-    def __init__(self, home: Home) -> None:
+    `rpc_latency` is the time that each message between a worker and the server takes.
+    """
+
+    def __init__(self, home: Home, rpc_latency: Duration = "0s") -> None:
         self._home = home
-        self.server = Server(home)
+        self.server = Server(home, duration_us(rpc_latency))
 
     def submit(self, execution: Execution) -> None:
         """Start the workflow on the server."""

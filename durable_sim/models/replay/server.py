@@ -18,6 +18,7 @@ from durable_sim.models.executions import Execution, Home, Outcome
 from durable_sim.models.replay import events
 from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.replay import CompleteWorkflow, Decision, FailWorkflow
+from durable_sim.models.replay.wire import Wire
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflow.commands import ScheduleActivity, StartTimer
 from durable_sim.workflow.failures import HEARTBEAT, SCHEDULE_TO_CLOSE, START_TO_CLOSE, Failure, timeout_failure
@@ -26,8 +27,6 @@ from durable_sim.world.alarms import Alarm
 
 WORKFLOW_TASK_TIMEOUT_US = 10 * SECOND
 STICKY_TIMEOUT_US = 10 * SECOND
-RPC_US = 1_000
-"""One message between a worker and the server, either way."""
 
 
 class Poller(Protocol):
@@ -133,10 +132,11 @@ class Run:
 class Server:
     """All executions of a run of the simulation."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, rpc_us: int) -> None:
         self._home = home
         self._world = home.world
         self._alarms = home.world.alarms
+        self.wire = Wire(home.world.env, rpc_us)
         self.runs: dict[str, Run] = {}
         self._pollers: deque[Poller] = deque()
         self._workflow_queue: deque[Run] = deque()
@@ -173,8 +173,7 @@ class Server:
 
     def send(self, process: WorkerProcess, callback: Callable[..., None], *arguments: Any) -> None:
         """A message to a worker."""
-        timeout = self._world.env.timeout(RPC_US)
-        timeout.callbacks.append(lambda _: process.deliver(callback, *arguments))
+        self.wire.send(process.deliver, callback, *arguments)
 
     def _match(self) -> None:
         """Give queued tasks to those who poll, in turn."""
@@ -513,9 +512,8 @@ class Server:
 
     def _append(self, run: Run, event_type: str, attributes: dict[str, Any], time_us: int | None = None) -> None:
         history = run.history
-        history.append(
-            Event(len(history) + 1, self._world.now_us if time_us is None else time_us, event_type, attributes)
-        )
+        at_us = self._world.now_us if time_us is None else time_us
+        history.append(Event(len(history) + 1, at_us, event_type, attributes))
 
     def _note(self, kind: str, run: Run, activity: PendingActivity, data: dict[str, Any] | None = None) -> None:
         command = activity.command

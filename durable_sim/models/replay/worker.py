@@ -18,7 +18,7 @@ from durable_sim.models.replay.replay import (
     NonDeterminismError,
     WorkflowTaskError,
 )
-from durable_sim.models.replay.server import RPC_US, Server, WorkflowTask
+from durable_sim.models.replay.server import Server, WorkflowTask
 from durable_sim.models.workers import WorkerProcess
 
 
@@ -89,8 +89,7 @@ class ReplayWorker:
 
     def _attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
         attempt.note(kinds.RESULT_REPORTED, {"failure": outcome.failure.to_json()} if outcome.failure else None)
-        if self.process.alive:
-            self._send(self._server.activity_ended, attempt.task, self, outcome)
+        self._send(self._server.activity_ended, attempt.task, self, outcome)  # on its way, even if we died just now
 
     def _heartbeat(self, task: ActivityTask, details: tuple[Any, ...]) -> None:
         if self.process.alive:
@@ -103,5 +102,4 @@ class ReplayWorker:
 
     def _send(self, callback: Callable[..., None], *arguments: Any) -> None:
         """A message to the server; it arrives even if this process dies meanwhile."""
-        timeout = self._home.world.env.timeout(RPC_US)
-        timeout.callbacks.append(lambda _: callback(*arguments))
+        self._server.wire.send(callback, *arguments)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
-from durable_sim.durations import Duration
+from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.randomness import Distribution, LogNormal
 from durable_sim.workflow.failures import Rejected
@@ -124,6 +124,9 @@ class OperationSpec:
     client_timeout: Duration | None = None
     faults: Mixture | None = None
 
+    def __post_init__(self) -> None:
+        _check_timeout(self.client_timeout)
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
@@ -141,6 +144,7 @@ class ServiceSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_timeout(self.client_timeout)
         for name in self.operations:
             self.service.signature(self.service.__name__.lower(), name)
         try:
@@ -151,3 +155,8 @@ class ServiceSpec:
     def create(self, name: str, database: Database | None) -> Service:
         """A fresh service of this kind."""
         return self.service(name, database, **self.options)
+
+
+def _check_timeout(client_timeout: Duration | None) -> None:
+    if client_timeout is not None and duration_us(client_timeout) == 0:
+        raise UserError("service: client_timeout is 0s, expected more")

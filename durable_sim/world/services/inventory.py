@@ -38,6 +38,9 @@ CREATE TABLE reservations (
 CREATE INDEX reservations_reference ON reservations (reference);
 CREATE TABLE released (reference TEXT PRIMARY KEY);
 """
+_LOOK = """
+SELECT (SELECT 1 FROM released WHERE reference = ?), (SELECT id FROM reservations WHERE idempotency_key = ?)
+"""
 
 
 class OutOfStock(Rejected):
@@ -81,22 +84,25 @@ class Inventory(Service):
     ) -> dict[str, Any]:
         """Set units of one item aside. Gives {"reservation"}."""
         sql = self._sql
-        if reference is not None and sql.execute("SELECT 1 FROM released WHERE reference = ?", (reference,)).fetchone():
+        released, known = sql.execute(_LOOK, (reference, idempotency_key)).fetchone()
+        if released:
             raise Canceled(request.link.subject, f"{reference} was released before this request arrived")
-        if idempotency_key is not None:
-            query = "SELECT id FROM reservations WHERE idempotency_key = ?"
-            known = sql.execute(query, (idempotency_key,)).fetchone()
-            if known:
-                return {"reservation": known[0]}
-        sql.execute("INSERT OR IGNORE INTO inventory (sku, stock) VALUES (?, ?)", (sku, self._default_stock))
+        if known:
+            return {"reservation": known}
         update = "UPDATE inventory SET reserved = reserved + ? WHERE sku = ? AND available >= ?"
-        if sql.execute(update, (quantity, sku, quantity)).rowcount == 0:
+        if sql.execute(update, (quantity, sku, quantity)).rowcount == 0 and not self._first_time(sku, quantity):
             raise OutOfStock(request.link.subject, f"fewer than {quantity} of {sku} are left")
         insert = "INSERT INTO reservations (idempotency_key, reference, sku, quantity) VALUES (?, ?, ?, ?)"
         reservation = sql.execute(insert, (idempotency_key, reference, sku, quantity)).lastrowid
         assert reservation is not None
         self._effects[reservation] = request.apply("reserve", sku, quantity, f"rs_{reservation}")
         return {"reservation": reservation}
+
+    def _first_time(self, sku: str, quantity: int) -> bool:
+        """Stock an item that nobody has asked for before, and reserve from it."""
+        insert = "INSERT OR IGNORE INTO inventory (sku, stock, reserved) SELECT ?, ?, ? WHERE ? <= ?"
+        values = (sku, self._default_stock, quantity, quantity, self._default_stock)
+        return self._sql.execute(insert, values).rowcount == 1
 
     @operation
     def release(self, request: Request, *, reference: str) -> dict[str, Any]:

@@ -15,6 +15,11 @@ _SCHEMA = """
 CREATE TABLE orders (id TEXT PRIMARY KEY, status TEXT NOT NULL, reference TEXT);
 CREATE TABLE cancelled (reference TEXT PRIMARY KEY);
 """
+_COMPLETE = """
+INSERT INTO orders (id, status, reference) SELECT ?, 'complete', ?
+WHERE NOT EXISTS (SELECT 1 FROM cancelled WHERE reference = ?)
+ON CONFLICT (id) DO UPDATE SET status = 'complete', reference = excluded.reference WHERE status != 'complete'
+"""
 
 
 class Orders(Service):
@@ -36,17 +41,11 @@ class Orders(Service):
     @operation
     def complete(self, request: Request, order_id: str, *, reference: str | None = None) -> dict[str, Any]:
         """Mark an order complete, unless it was cancelled under this reference."""
-        sql = self._sql
-        if (
-            reference is not None
-            and sql.execute("SELECT 1 FROM cancelled WHERE reference = ?", (reference,)).fetchone()
-        ):
-            raise Canceled(request.link.subject, f"{reference} was cancelled before this request arrived")
-        row = sql.execute("SELECT status FROM orders WHERE id = ?", (order_id,)).fetchone()
-        if row is None or row[0] != "complete":
-            statement = "INSERT OR REPLACE INTO orders (id, status, reference) VALUES (?, 'complete', ?)"
-            sql.execute(statement, (order_id, reference))
+        changed = self._sql.execute(_COMPLETE, (order_id, reference, reference)).rowcount
+        if changed:
             self._effects[order_id] = request.apply("complete", reference=order_id)
+        elif self._is_cancelled(reference):
+            raise Canceled(request.link.subject, f"{reference} was cancelled before this request arrived")
         return {"status": "complete"}
 
     @operation
@@ -67,6 +66,10 @@ class Orders(Service):
         """Read an order's row. Gives {"id", "status"}; the status of an order without a row is "new"."""
         row = self._sql.execute("SELECT status FROM orders WHERE id = ?", (order_id,)).fetchone()
         return {"id": order_id, "status": row[0] if row else "new"}
+
+    def _is_cancelled(self, reference: str | None) -> bool:
+        query = "SELECT 1 FROM cancelled WHERE reference = ?"
+        return self._sql.execute(query, (reference,)).fetchone() is not None
 
     def balance(self) -> dict[str, dict[str, int]]:
         (complete,) = self._sql.execute("SELECT count(*) FROM orders WHERE status = 'complete'").fetchone()
