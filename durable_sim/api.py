@@ -23,7 +23,7 @@ from durable_sim.simulation.run import Recording, simulate
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.trace import Trace
 from durable_sim.views import text
-from durable_sim.views.story import story, story_length
+from durable_sim.views.story import story, story_lengths
 from durable_sim.world.faults import Fault
 from durable_sim.world.ledger import Entry, Owed
 from durable_sim.world.services.base import ServiceSpec
@@ -119,7 +119,8 @@ class Run:
         order: Sequence[Verdict] = (*BAD, *reversed(GOOD))
         rank = min(order.index(one.verdict) for one in self.executions)
         candidates = [one for one in self.executions if order.index(one.verdict) == rank]
-        return min(candidates, key=lambda one: story_length(self.recording, one))
+        lengths = story_lengths(self.recording)
+        return min(candidates, key=lambda one: lengths[one.execution.id])
 
     def story(self, execution: str | None = None) -> str:
         """The timeline of one execution (by default the worst) as text."""

@@ -132,7 +132,7 @@ def record_to_json(record: Record) -> str:
 
 
 def records_from_jsonl(lines: Iterable[str]) -> list[Record]:
-    """Read back what `Trace.to_jsonl` wrote.
+    """Read back what `Trace.to_jsonl` wrote, given line by line (an open file, or `text.splitlines()`).
 
     >>> records_from_jsonl(['{"index":0,"time_us":5,"kind":"worker_started","worker":"w1"}'])[0].worker
     'w1'

@@ -1,8 +1,7 @@
 """What an execution owes the world: what its workflow does where nothing goes wrong.
 
-The workflow itself is the specification: it is run once for each input, alone, in a world of the same services
-without faults and without waiting, and what the ledger then holds is owed. A run whose input makes it fail even there
-owes nothing.
+The workflow itself is the specification: it is run once for each input, alone, in a world of the same services without
+faults and crashes, and what the ledger then holds is owed. A run whose input makes it fail even there owes nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def _calm(spec: ServiceSpec) -> ServiceSpec:
 
 
 def _debt(calm: Scenario, seed: int) -> Debt:
-    recording = simulate(calm, "regular", seed)
+    recording = simulate(calm, "replay", seed)
     undone = {entry.undoes for entry in recording.ledger if entry.undoes is not None}
     lasting = [entry for entry in recording.ledger if entry.undoes is None and entry.index not in undone]
     quantities: Counter[EffectKey] = Counter()

@@ -213,6 +213,8 @@ class LocalStep:
             return
         self._attempt = None  # the code goes on running; nobody listens any more
         attempt.note(kinds.ATTEMPT_TIMED_OUT, {"timeout": kind})
+        if not self._run.process.alive:
+            return
         failure = timeout_failure(kind)
         if kind == SCHEDULE_TO_CLOSE:
             self._close(failure, TIMEOUT)

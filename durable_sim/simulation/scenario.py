@@ -121,6 +121,8 @@ class Scenario:
             if isinstance(fault, Deploy) and fault.version is not None and fault.version not in self.versions:
                 raise UnknownNameError("code version", fault.version, self.versions)
             if isinstance(fault, Script):
+                if any(fault.target == other.target for other in self.scripts if other is not fault):
+                    raise UserError(f"scenario: two scripts for call {fault.call} of {fault.subject}, expected one")
                 if fault.service not in self.services:
                     raise UnknownNameError("service", fault.service, self.services)
                 self.services[fault.service].service.signature(fault.service, fault.operation)

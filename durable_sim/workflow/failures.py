@@ -148,7 +148,13 @@ class Failure(NamedTuple):
 
 def failure_of(error: BaseException) -> Failure:
     """The data form of an exception that user code raised."""
-    cause = failure_of(error.__cause__) if error.__cause__ is not None else None
+    return _failure_of(error, ())
+
+
+def _failure_of(error: BaseException, told: tuple[BaseException, ...]) -> Failure:
+    """`told` holds the errors that this one is a cause of; a chain that comes back to one of them ends there."""
+    behind = error.__cause__
+    cause = None if behind is None or behind is error or behind in told else _failure_of(behind, (*told, error))
     if isinstance(error, ApplicationError):
         delay = None if error.next_retry_delay is None else duration_us(error.next_retry_delay)
         return Failure(error.type, error.message, error.non_retryable, None, delay, cause)

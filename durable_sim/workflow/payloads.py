@@ -25,9 +25,13 @@ def copied(value: Any, name: str = "value") -> Any:
         return value
     try:
         return _copy(value)
-    except TypeError:
+    except RecursionError:
+        raise UserError(f"{name} contains itself: expected data without cycles, as JSON has it") from None
+    except TypeError as error:
         _explain(value, name)
-        raise
+        raise UserError(
+            f"{name} cannot be copied ({error}): expected dataclasses that can be made from their fields"
+        ) from None
 
 
 def copied_arguments(arguments: tuple[Any, ...], name: str) -> tuple[Any, ...]:

@@ -132,6 +132,11 @@ class Script:
         """The operation in full: service.operation."""
         return f"{self.service}.{self.operation}"
 
+    @property
+    def target(self) -> tuple[str, str | None, int]:
+        """Which call is meant."""
+        return self.subject, self.execution, self.call
+
 
 # --- processes ------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)

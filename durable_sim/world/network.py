@@ -178,7 +178,7 @@ class Network:
     def __init__(self, world: World, specs: dict[str, ServiceSpec], scripts: tuple[faults.Script, ...]) -> None:
         self._world = world
         self._specs = specs
-        self._scripts = {(script.subject, script.execution, script.call): script for script in scripts}
+        self._scripts = {script.target: script for script in scripts}
         self._links: dict[tuple[str, str], Link] = {}
         self._outages: dict[str, OutageClock] = {}
         self._counts: dict[tuple[str, str | None], int] = {}
@@ -346,4 +346,11 @@ def _execute(request: Request, fate: str) -> Answer:
         value = link.function(request, *request.arguments, **request.options)
     except ServiceError as error:
         return Answer(error=error)
+    except Exception as error:
+        given = ", ".join(
+            [*map(repr, request.arguments), *(f"{key}={value!r}" for key, value in request.options.items())]
+        )
+        raise UserError(
+            f"{link.subject}({given}): the service cannot take this: {type(error).__name__}: {error}"
+        ) from error
     return failed if fate == faults.ERROR_AFTER_EFFECT else Answer(value)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import simpy
 
+from durable_sim.errors import UserError
 from durable_sim.randomness import Randomness
 from durable_sim.trace import Trace
 from durable_sim.world.alarms import Alarms
@@ -13,13 +14,14 @@ from durable_sim.world.database import Database
 from durable_sim.world.faults import Script
 from durable_sim.world.ledger import EffectKind, Ledger
 from durable_sim.world.network import Network
-from durable_sim.world.services.base import ServiceSpec
+from durable_sim.world.services.base import Service, ServiceSpec
 
 
 class World:
     """A fresh world for the given seed and services."""
 
     def __init__(self, seed: int, specs: Mapping[str, ServiceSpec], scripts: tuple[Script, ...] = ()) -> None:
+        _check_tables(specs)
         self.env = simpy.Environment()
         self.randomness = Randomness(seed)
         self.trace = Trace(self.env)
@@ -39,3 +41,12 @@ class World:
     def effect_kinds(self) -> dict[str, EffectKind]:
         """What kinds of effect the services of this world can have, by name."""
         return {kind.name: kind for service in self.services.values() for kind in service.effect_kinds()}
+
+
+def _check_tables(specs: Mapping[str, ServiceSpec]) -> None:
+    """Two services of one kind would own the same tables of the one database."""
+    owners: dict[type[Service], str] = {}
+    for name, spec in specs.items():
+        if spec.service.on_database and owners.setdefault(spec.service, name) != name:
+            other = owners[spec.service]
+            raise UserError(f"services {other} and {name} are both {spec.service.__name__}, which has its tables once")

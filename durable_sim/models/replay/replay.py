@@ -149,7 +149,11 @@ class Instance:
         if isinstance(asked, ScheduleActivity):
             same = asked.step == attributes["step"] and asked.name == attributes.get("activity")
         else:
-            same = isinstance(asked, StartTimer) and event.type == events.TIMER_STARTED and asked.step == attributes["step"]
+            same = (
+                isinstance(asked, StartTimer)
+                and event.type == events.TIMER_STARTED
+                and asked.step == attributes["step"]
+            )
         if not same:
             raise NonDeterminismError(event.id, _recorded(event), _describe(asked))
 

@@ -1,7 +1,7 @@
 """Messages between workers and the server.
 
-Always holds: a message that was sent arrives, whatever becomes of its sender, and messages arrive in the order in which they
-were sent. Without a latency they arrive at the same instant, one after the other, never inside one another.
+Always holds: a message that was sent arrives, whatever becomes of its sender, and messages arrive in the order in
+which they were sent. Without a latency they arrive at the same instant, one after the other, never inside one another.
 """
 
 from __future__ import annotations

@@ -84,6 +84,8 @@ class Inventory(Service):
     ) -> dict[str, Any]:
         """Set units of one item aside. Gives {"reservation"}."""
         sql = self._sql
+        if quantity <= 0:
+            raise Rejected(request.link.subject, f"400 the quantity is {quantity}, expected 1 or more")
         released, known = sql.execute(_LOOK, (reference, idempotency_key)).fetchone()
         if released:
             raise Canceled(request.link.subject, f"{reference} was released before this request arrived")

@@ -27,6 +27,10 @@ class CardDeclined(Rejected):
     """402: the bank says no."""
 
 
+class InvalidAmount(Rejected):
+    """400: nothing, or less, is to be charged."""
+
+
 class IdempotencyError(Rejected):
     """400: the same key was used with other parameters."""
 
@@ -98,6 +102,8 @@ class Payments(Service):
         if card == DECLINED_CARD:
             raise CardDeclined(request.link.subject, f"402 the card of {customer} was declined")
         cents = round(amount * 100)
+        if cents <= 0:
+            raise InvalidAmount(request.link.subject, f"400 the amount is {amount}, expected more than 0")
         number = f"ch_{len(self._books.charges) + 1}"
         effect = request.apply("charge", quantity=cents, reference=number)
         self._books.charges[number] = _Charge(number, cents, reference, effect)
@@ -167,4 +173,5 @@ class Payments(Service):
 
 
 def _parameters(request: Request) -> tuple[Any, ...]:
-    return (request.link.subject, request.arguments, sorted(request.options.items()))
+    bound = request.link.signature.bind(*request.arguments, **request.options)
+    return (request.link.subject, sorted(bound.arguments.items()))

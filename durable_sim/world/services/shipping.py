@@ -76,11 +76,15 @@ class Shipping(Service):
     def void(self, request: Request, label: str | None = None, *, reference: str | None = None) -> dict[str, Any]:
         """Void a label by its id, or all there are under a reference (and refuse what arrives for it later)."""
         if label is not None:
-            return {"voided": [self._void(request, self._known(request, label))]}
+            known = self._known(request, label)
+            self._check_window(request, known)
+            return {"voided": [self._void(request, known)]}
         if reference is None:
             raise Rejected(request.link.subject, "400 give label or reference")
         self._cancelled.bury(reference, request.now_us)
         due = [found for found in self._labels.values() if found.reference == reference and not found.voided]
+        for found in due:
+            self._check_window(request, found)
         return {"voided": [self._void(request, found) for found in reversed(due)]}
 
     def balance(self) -> dict[str, dict[str, int]]:
@@ -94,10 +98,12 @@ class Shipping(Service):
             raise LabelAlreadyVoided(request.link.subject, f"400 label {number} has already been voided")
         return label
 
-    def _void(self, request: Request, label: _Label) -> str:
+    def _check_window(self, request: Request, label: _Label) -> None:
         if request.now_us - label.booked_us > self._void_window_us:
             age = format_us(request.now_us - label.booked_us)
             raise VoidWindowClosed(request.link.subject, f"400 label {label.id} is {age} old")
+
+    def _void(self, request: Request, label: _Label) -> str:
         label.voided = True
         request.undo(label.effect, "void", label.id)
         return label.id

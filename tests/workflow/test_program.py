@@ -1,0 +1,412 @@
+"""A program: coroutines driven by hand, in the order in which what they wait for is settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from durable_sim.errors import UserError
+from durable_sim.workflow.commands import StartTimer
+from durable_sim.workflow.program import Future, Note, Program, Task, gather
+
+
+class Sketch:
+    """A program under construction: a log, and timers that the test settles."""
+
+    def __init__(self) -> None:
+        self.program = Program()
+        self.log: list[Any] = []
+
+    def timer(self) -> Future[Any]:
+        """Issue a command."""
+        return self.program.issue(StartTimer(self.program.next_step(), 1))
+
+    def all(self, *awaitables: Awaitable[Any], return_exceptions: bool = False) -> Future[list[Any]]:
+        """Gather."""
+        return gather(self.program, awaitables, return_exceptions)
+
+    def start(self, function: Callable[[Sketch], Any]) -> Task[Any]:
+        """Start a main coroutine and run it up to its first wait."""
+        self.program.start(function(self))
+        self.program.advance()
+        assert self.program.main is not None
+        return self.program.main
+
+    def settle(self, *steps: int) -> None:
+        """Settle commands with ten times their number, then let the code go on."""
+        for step in steps:
+            self.program.settle(step, 10 * step)
+        self.program.advance()
+
+
+@pytest.fixture
+def sketch() -> Sketch:
+    """A fresh one."""
+    return Sketch()
+
+
+def test_the_result_of_the_main_coroutine_is_the_programs(sketch: Sketch) -> None:
+    """A coroutine waits for its command, gets the value, and its return value is the main task's."""
+
+    async def main(s: Sketch) -> int:
+        return 1 + int(await s.timer())
+
+    task = sketch.start(main)
+    assert not task.done
+    sketch.settle(1)
+    assert (task.done, task.result(), task.error) == (True, 11, None)
+
+
+def test_nothing_runs_before_advance(sketch: Sketch) -> None:
+    """Starting and settling only make a coroutine ready."""
+
+    async def main(s: Sketch) -> None:
+        s.log.append("begun")
+        await s.timer()
+        s.log.append("ended")
+
+    sketch.program.start(main(sketch))
+    assert sketch.log == []
+    sketch.program.advance()
+    assert sketch.log == ["begun"]
+    sketch.program.settle(1)
+    assert sketch.log == ["begun"]
+    sketch.program.advance()
+    assert sketch.log == ["begun", "ended"]
+
+
+def test_commands_are_numbered_in_the_order_of_issue_and_taken_once(sketch: Sketch) -> None:
+    """Steps count from 1; what was taken is not given again."""
+
+    async def main(s: Sketch) -> None:
+        held = s.timer(), s.timer()
+        await held[1]
+        await s.timer()
+
+    sketch.start(main)
+    assert [command.step for command in sketch.program.take_issued()] == [1, 2]
+    assert sketch.program.take_issued() == []
+    sketch.settle(2)
+    assert [command.step for command in sketch.program.take_issued()] == [3]
+
+
+def test_an_error_is_raised_where_it_is_awaited(sketch: Sketch) -> None:
+    """User code catches the failure of a command like any exception."""
+
+    async def main(s: Sketch) -> str:
+        try:
+            await s.timer()
+        except ValueError as error:
+            return f"caught {error}"
+        return "nothing"
+
+    task = sketch.start(main)
+    sketch.program.settle(1, error=ValueError("bad"))
+    sketch.program.advance()
+    assert task.result() == "caught bad"
+
+
+def test_an_error_that_nobody_catches_is_the_main_tasks(sketch: Sketch) -> None:
+    """`advance` does not raise what failed inside the simulated code; `result` does."""
+
+    async def main(s: Sketch) -> None:
+        raise ValueError("bad")
+
+    task = sketch.start(main)
+    assert isinstance(task.error, ValueError)
+    with pytest.raises(ValueError, match="bad"):
+        task.result()
+
+
+@given(st.permutations(range(1, 6)))
+def test_coroutines_run_in_the_order_in_which_they_were_woken(order: list[int]) -> None:
+    """Five coroutines wait each for a command; they go on in the order of settlement, whatever it is."""
+    sketch = Sketch()
+
+    async def waits(s: Sketch, number: int) -> int:
+        value = await s.timer()
+        s.log.append(number)
+        return int(value)
+
+    async def main(s: Sketch) -> list[int]:
+        return await s.all(*[waits(s, number) for number in range(1, 6)])
+
+    task = sketch.start(main)
+    sketch.settle(*order)
+    assert sketch.log == order
+    assert task.result() == [10, 20, 30, 40, 50]
+
+
+@given(st.permutations(range(1, 5)), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_the_same_settlements_give_the_same_run(order: list[int], together: list[bool]) -> None:
+    """Two programs that are told the same in the same order issue the same commands in the same order."""
+
+    async def loops(s: Sketch, name: str) -> None:
+        for turn in range(2):
+            await s.timer()
+            s.log.append((name, turn))
+
+    async def main(s: Sketch) -> None:
+        await s.all(*[loops(s, name) for name in "abcd"])
+
+    def run() -> tuple[list[Any], list[Any]]:
+        sketch = Sketch()
+        sketch.start(main)
+        issued = [*sketch.program.take_issued()]
+        for step, at_once in zip(order, together, strict=True):
+            sketch.program.settle(step)
+            if at_once:
+                sketch.program.advance()
+        sketch.program.advance()
+        return sketch.log, issued + sketch.program.take_issued()
+
+    log, commands = run()
+    assert (log, commands) == run()
+    assert [name for name, _ in log] == ["abcd"[step - 1] for step in order]
+
+
+def test_gather_gives_results_in_the_order_of_its_arguments(sketch: Sketch) -> None:
+    """Not in the order in which they came in."""
+
+    async def main(s: Sketch) -> list[int]:
+        return await s.all(s.timer(), s.timer(), s.timer())
+
+    task = sketch.start(main)
+    sketch.settle(3, 1)
+    assert not task.done
+    sketch.settle(2)
+    assert task.result() == [10, 20, 30]
+
+
+def test_gather_of_nothing_is_an_empty_list_at_once(sketch: Sketch) -> None:
+    """It does not wait."""
+
+    async def main(s: Sketch) -> list[int]:
+        return await s.all()
+
+    assert sketch.start(main).result() == []
+
+
+def test_gather_raises_the_first_failure_while_the_others_go_on(sketch: Sketch) -> None:
+    """The failure comes through at once; the other coroutines keep running and take their results."""
+
+    async def part(s: Sketch, name: str) -> None:
+        await s.timer()
+        s.log.append(name)
+        await s.timer()
+        s.log.append(name + " again")
+
+    async def fails(s: Sketch) -> None:
+        await s.timer()
+        raise ValueError("first")
+
+    async def main(s: Sketch) -> None:
+        try:
+            await s.all(part(s, "a"), fails(s), s.timer())
+        except ValueError as error:
+            s.log.append(f"caught {error}")
+        await s.timer()
+
+    task = sketch.start(main)
+    assert [command.step for command in sketch.program.take_issued()] == [1, 2, 3]
+    sketch.settle(3)
+    assert sketch.log == ["caught first"]
+    sketch.settle(2)
+    assert sketch.log == ["caught first", "a"]
+    sketch.settle(5)
+    assert sketch.log == ["caught first", "a", "a again"]
+    sketch.program.settle(1, error=KeyError("a later failure is nobody's any more"))
+    sketch.settle(4)
+    assert task.done and task.error is None
+
+
+def test_gather_can_return_exceptions_instead(sketch: Sketch) -> None:
+    """With `return_exceptions` it waits for all, and failures stand among the results."""
+
+    async def main(s: Sketch) -> list[Any]:
+        return await s.all(s.timer(), s.timer(), return_exceptions=True)
+
+    task = sketch.start(main)
+    failure = ValueError("bad")
+    sketch.program.settle(1, error=failure)
+    sketch.program.advance()
+    assert not task.done
+    sketch.settle(2)
+    assert task.result() == [failure, 20]
+
+
+def test_gather_takes_what_is_already_there(sketch: Sketch) -> None:
+    """A future that was settled before is as good as one that is settled later; one may stand there twice."""
+
+    async def main(s: Sketch) -> list[Any]:
+        first = s.timer()
+        await first
+        return await s.all(first, first)
+
+    task = sketch.start(main)
+    sketch.settle(1)
+    assert task.result() == [10, 10]
+
+
+def test_gather_refuses_what_is_not_awaitable_here(sketch: Sketch) -> None:
+    """The message says what was found and what was expected."""
+    with pytest.raises(UserError) as caught:
+        sketch.all("soon")  # type: ignore[arg-type]
+    assert str(caught.value) == "gather: got a str, expected what ctx gives to await, or a coroutine"
+
+
+class Foreign:
+    """An awaitable of some other machinery."""
+
+    def __await__(self) -> Generator[object, None, None]:
+        yield object()
+
+
+async def _foreign() -> None:
+    await Foreign()
+
+
+@pytest.mark.parametrize(
+    ("foreign", "found"),
+    [
+        (lambda: asyncio.sleep(0), "asyncio.sleep(0) or another bare yield"),
+        (_foreign, "a object"),
+    ],
+)
+def test_a_foreign_awaitable_is_refused(sketch: Sketch, foreign: Callable[[], Awaitable[None]], found: str) -> None:
+    """The UserError says what was awaited and what to await instead."""
+
+    async def main(s: Sketch) -> None:
+        await foreign()
+
+    with pytest.raises(UserError) as caught:
+        sketch.start(main)
+    assert str(caught.value) == (
+        f"user code awaited {found}, which simulated time cannot settle; await what the context gives "
+        "(ctx.sleep, ctx.execute_activity, ctx.gather, ctx.service(...))"
+    )
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_asyncio_sleep_is_refused_within_a_running_loop(sketch: Sketch, seconds: float) -> None:
+    """In a notebook, whose kernel runs an event loop, asyncio's own awaitables are refused too."""
+
+    async def main(s: Sketch) -> None:
+        await asyncio.sleep(seconds)
+
+    async def notebook_cell() -> None:
+        sketch.start(main)
+
+    with pytest.raises(UserError, match=r"user code awaited .* which simulated time cannot settle"):
+        asyncio.run(notebook_cell())
+
+
+def test_asyncio_sleep_is_refused_without_a_running_loop(sketch: Sketch) -> None:
+    """In a script asyncio complains first; that is a mistake of usage too, not a failure of the simulated workflow."""
+
+    async def main(s: Sketch) -> None:
+        await asyncio.sleep(1)
+
+    with pytest.raises(UserError, match=r"asyncio.*ctx\.sleep"):
+        sketch.start(main)
+
+
+def test_a_users_own_runtime_error_stays_a_failure_of_the_workflow(sketch: Sketch) -> None:
+    """Only asyncio's complaint about the missing loop is taken for a mistake of usage."""
+
+    async def main(s: Sketch) -> None:
+        raise RuntimeError("out of luck")
+
+    assert isinstance(sketch.start(main).error, RuntimeError)
+
+
+def test_a_user_error_ends_the_simulation_not_the_workflow(sketch: Sketch) -> None:
+    """It comes out of `advance`, also from a coroutine beside the main one, and no task is settled with it."""
+
+    async def aside(s: Sketch) -> None:
+        raise UserError("misused")
+
+    async def main(s: Sketch) -> None:
+        await s.all(aside(s), s.timer())
+
+    with pytest.raises(UserError, match="misused"):
+        sketch.start(main)
+    assert sketch.program.main is not None
+    assert not sketch.program.main.done
+
+
+def test_a_keyboard_interrupt_is_not_a_result(sketch: Sketch) -> None:
+    """What is not an `Exception` goes through."""
+
+    async def main(s: Sketch) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sketch.start(main)
+
+
+def test_a_dead_program_runs_nothing(sketch: Sketch) -> None:
+    """A crash forgets: neither the body nor its `except` and `finally` go on, and nothing is issued any more."""
+
+    async def main(s: Sketch) -> None:
+        try:
+            await s.timer()
+            s.log.append("went on")
+        except BaseException:
+            s.log.append("except")
+            raise
+        finally:
+            s.log.append("finally")
+
+    task = sketch.start(main)
+    sketch.program.take_issued()
+    sketch.program.dead = True
+    sketch.settle(1)
+    late = sketch.timer()
+    assert (sketch.log, task.done, late.done, sketch.program.take_issued()) == ([], False, False, [])
+    sketch.log = []  # what the garbage collector makes of the coroutine after the test is not the test's business
+
+
+def test_the_program_ends_with_its_main_coroutine(sketch: Sketch) -> None:
+    """Coroutines that are still waiting then never run again."""
+
+    async def aside(s: Sketch) -> None:
+        await s.timer()
+        s.log.append("late")
+
+    async def main(s: Sketch) -> str:
+        s.program.spawn(aside(s))
+        await s.timer()
+        return "done"
+
+    task = sketch.start(main)
+    sketch.settle(1)
+    assert task.result() == "done"
+    sketch.settle(2)
+    assert sketch.log == []
+
+
+def test_a_second_settlement_is_ignored() -> None:
+    """A future keeps its first result, and calls back once."""
+    future: Future[int] = Future()
+    seen: list[int] = []
+    future.when_done(lambda done: seen.append(done.result()))
+    future.settle(1)
+    future.settle(2)
+    future.settle(error=ValueError())
+    assert (future.result(), seen) == (1, [1])
+    future.when_done(lambda done: seen.append(done.result()))
+    assert seen == [1, 1]
+
+
+def test_notes_are_taken_once_and_in_order(sketch: Sketch) -> None:
+    """A remark for the trace is handed over exactly once."""
+    sketch.program.note("compensation_begun", "refund")
+    sketch.program.note("compensation_ended", None)
+    assert sketch.program.take_notes() == [Note("compensation_begun", "refund"), Note("compensation_ended", None)]
+    assert sketch.program.take_notes() == []
