@@ -130,8 +130,10 @@ class Run:
         """The timeline of one execution (by default the worst) as a figure. Needs the extra `views`."""
         from durable_sim.views.timeline import timeline  # matplotlib only where a figure is wanted
 
-        name = (self.worst if execution is None else self.execution(execution)).execution.id
-        return timeline(self.recording, name, **options)
+        shown = self.worst if execution is None else self.execution(execution)
+        finding = f", {shown.violations[0].subject}" if shown.violations else ""
+        options.setdefault("title", f"{shown.execution.id}: {shown.verdict.replace('_', ' ')}{finding}")
+        return timeline(self.recording, shown.execution.id, **options)
 
     def frame(self, table: str = "executions") -> DataFrame:
         """One of the tables "executions", "effects", "faults", "trace", "violations". Needs the extra `views`.
@@ -169,7 +171,12 @@ class Run:
             "repeat": self.repeat,
         }
 
-    def __str__(self) -> str:
+    def report(self, execution: str | None = None) -> str:
+        """Counts, the story of one execution (by default the worst) and the violations, as text.
+
+        Raises:
+            UnknownNameError: there is no execution of that id.
+        """
         faults = self.faults
         lines = [
             f"{self.model}, seed {self.seed}: {len(self.executions)} execution(s): {text.counts(self.verdicts)}",
@@ -178,13 +185,16 @@ class Run:
         ]
         if self.vacuous:
             lines.append("WARNING: no planned fault hit anything in flight: this run shows nothing about them")
-        lines += ["", self.story(), ""]
+        lines += ["", self.story(execution), ""]
         lines += [str(violation) for violation in self.violations[:10]]
         if len(self.violations) > 10:
             lines.append(f"... and {len(self.violations) - 10} more violations")
         if not self.violations:
             lines.append("no violations")
         return "\n".join([*lines, *([f"repeat: {self.repeat}"] if self.repeat else [])])
+
+    def __str__(self) -> str:
+        return self.report()
 
     __repr__ = __str__
 

@@ -1,84 +1,150 @@
 """The command line: run, compare and check scenario files.
 
-Exit status 0: as expected; 1: an expectation failed; 2: bad input, told in one clear line each.
+Exit status 0: done, and as expected; 1: `check` found that an expectation failed; 2: bad input, a clear line for each
+mistake on stderr. Always holds: with --json there is one JSON object on stdout or nothing; a mistake of the user
+never shows a traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
+import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
 from durable_sim.api import Comparison, Run, run_scenario
-from durable_sim.checks.owed import debts
+from durable_sim.checks.owed import Debt, debts
 from durable_sim.durations import seconds
 from durable_sim.errors import ScenarioError, UnknownNameError, UserError
 from durable_sim.files.expectations import unmet
 from durable_sim.files.scenario_file import LoadedScenario, load
+from durable_sim.models.registry import MODELS
+from durable_sim.version import __version__
 
 OK, UNEXPECTED, BAD_INPUT = 0, 1, 2
+INTERRUPTED, PIPE_CLOSED = 130, 141
+"""As shells count: 128 and the number of the signal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit status."""
-    options = _parser().parse_args(arguments)
-    sys.path.insert(0, "")  # workloads that a scenario names are found where the command is given
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # workloads that a scenario names are found where the command is given
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to stop
     try:
-        return int(options.act(options))
-    except ScenarioError as error:
-        print(error, file=sys.stderr)
+        options = _parser().parse_args(arguments)
+        status = int(options.act(options))
+        sys.stdout.flush()
+        return status
+    except SystemExit as done:  # argparse has said what there is to say
+        return int(done.code or OK)
     except UserError as error:
-        print(f"durable-sim: {error}", file=sys.stderr)
-    return BAD_INPUT
+        _complain(error)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("durable-sim: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # who reads us has enough, as in `durable-sim compare ... | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout once more at its end
+        return PIPE_CLOSED
+
+
+def _complain(error: UserError) -> None:
+    print(error if isinstance(error, ScenarioError) else f"durable-sim: {error}", file=sys.stderr)
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="durable-sim", description="Durable workflows under crashes, deploys and time-outs."
+    parser = _Parser(
+        prog="durable-sim",
+        description="Runs durable workflows under crashes, deploys and time-outs, and judges what came of them.",
+        epilog="Exit status: 0 done, and as expected; 1 an expectation failed; 2 bad input.",
     )
+    parser.add_argument("--version", action="version", version=f"durable-sim {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    one = _command(commands, "run", "one scenario under one model: story, ledger, verdicts", _run)
+    one = _command(commands, "run", "one scenario under one execution model: story, effect ledger, verdicts", _run)
     one.add_argument("scenario", metavar="SCENARIO", help="a scenario file")
-    one.add_argument("--model", metavar="M", default=None, help="the execution model (default: the last of the file)")
+    one.add_argument(
+        "--model",
+        metavar="M",
+        default=None,
+        help=f"the execution model: {', '.join(MODELS)} (default: replay if the file lists it, else its first)",
+    )
     one.add_argument("--execution", metavar="ID", default=None, help="whose story to tell (default: the worst)")
-    several = _command(commands, "compare", "one scenario under each of its models", _compare)
+    several = _command(commands, "compare", "one scenario under each of its execution models, as a table", _compare)
     several.add_argument("scenario", metavar="SCENARIO", help="a scenario file")
     for command in (one, several):
-        command.add_argument("--seed", type=int, default=None, help="instead of the file's own")
-    check = _command(commands, "check", "hold scenarios against what they expect", _check)
+        command.add_argument(
+            "--seed", metavar="N", type=_whole, default=None, help="decides what is random (default: the file's)"
+        )
+    check = _command(commands, "check", "hold scenarios against what their files expect", _check)
     check.add_argument("paths", metavar="PATH", nargs="+", help="scenario files, or folders of them")
     return parser
 
 
 def _command(commands: Any, name: str, help: str, act: Any) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help)
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help, description=f"{name}: {help}.")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument(
-        "--set", metavar="KEY=VALUE", dest="changes", action="append", default=[], help="a setting over the file's"
+        "--set",
+        metavar="KEY=VALUE",
+        dest="changes",
+        action="append",
+        default=[],
+        help="a setting over the file's, as in parameters.keys=false or arrivals.count=50 (may be given several times)",
     )
     command.set_defaults(act=act)
     return command
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number") from None
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
 def _run(options: argparse.Namespace) -> int:
     loaded = load(options.scenario, options.changes)
     seed = loaded.file.seed if options.seed is None else options.seed
-    model = options.model or loaded.file.models[-1]
-    command = _repeat("run", loaded, seed, options.changes, f" --model {model}")
-    done = run_scenario(loaded.scenario(seed), model, seed, repeat=command)
+    model = _model(options.model, loaded)
+    scenario = loaded.scenario(seed)
+    command = _repeat("run", loaded, seed, options.changes, model)
+    owed = debts(scenario, seed)
+    done = run_scenario(scenario, model, seed, owed=owed, repeat=command)
+    _warn(loaded, owed, [done])
     if options.json:
-        print(json.dumps(done.to_json()))
+        print(json.dumps({**done.to_json(), "story": done.story(options.execution)}))
         return OK
-    print(f"{loaded.file.question}\n\n{done}")
-    if options.execution is not None:
-        print(f"\n{done.story(options.execution)}")
+    report = done.report(options.execution)
+    print(f"{loaded.file.question}\n\n{loaded.name} under {model} (--model takes another)\n\n{report}")
     print(f"\neffect ledger ({len(done.ledger)} entries):\n{_ledger(done)}")
     return OK
+
+
+def _model(name: str | None, loaded: LoadedScenario) -> str:
+    listed = loaded.file.models
+    if name is None:
+        return "replay" if "replay" in listed else listed[0]
+    if name not in MODELS:
+        raise UserError(f"--model: {UnknownNameError('execution model', name, MODELS)}")
+    return name
 
 
 def _ledger(done: Run, most: int = 40) -> str:
@@ -91,69 +157,97 @@ def _ledger(done: Run, most: int = 40) -> str:
     return "\n".join([*shown, *([f"  ... and {more} more (--json has all)"] if more > 0 else [])])
 
 
+# --- compare ----------------------------------------------------------------------------------------------------------
 def _compare(options: argparse.Namespace) -> int:
     loaded = load(options.scenario, options.changes)
-    compared = _compared(loaded, options)
+    seed = loaded.file.seed if options.seed is None else options.seed
+    compared = _compared(loaded, loaded.file.models, seed, options.changes)
     if options.json:
         print(json.dumps(compared.to_json()))
     else:
         executions = len(next(iter(compared.runs.values())).executions)
         print(f"{loaded.file.question}\n")
-        print(f"{loaded.name}, seed {compared.seed}, {executions} execution(s) under each model\n")
+        print(f"{loaded.name}, seed {seed}, {executions} execution(s) under each model\n")
         print(compared)
     return OK
 
 
-def _compared(loaded: LoadedScenario, options: argparse.Namespace, *, progress: bool = True) -> Comparison:
-    seed = loaded.file.seed if getattr(options, "seed", None) is None else options.seed
+def _compared(
+    loaded: LoadedScenario, models: Sequence[str], seed: int, changes: Sequence[str], *, progress: bool = True
+) -> Comparison:
     scenario = loaded.scenario(seed)
     owed = debts(scenario, seed)
-    models = tqdm(loaded.file.models, delay=1, leave=False, unit="model", disable=None if progress else True)
-    runs = {model: run_scenario(scenario, model, seed, owed=owed) for model in models}
-    return Comparison(runs, loaded.name, seed, _repeat("compare", loaded, seed, options.changes))
+    bar = tqdm(models, delay=1, leave=False, unit="model", disable=None if progress else True)
+    runs = {model: run_scenario(scenario, model, seed, owed=owed) for model in bar}
+    _warn(loaded, owed, runs.values())
+    return Comparison(runs, loaded.name, seed, _repeat("compare", loaded, seed, changes))
 
 
+def _warn(loaded: LoadedScenario, owed: Sequence[Debt], runs: Iterable[Run]) -> None:
+    """A workflow that fails by itself owes nothing, and would look well under every model."""
+    if any(debt.completes for debt in owed):
+        return
+    failures = [one.execution.failure for run in runs for one in run.executions if one.execution.failure]
+    because = f" ({failures[0].message})" if failures else ""
+    print(
+        f"{loaded.source}: warning: no execution completes even where nothing goes wrong{because}; look at the "
+        "workflow and its inputs",
+        file=sys.stderr,
+    )
+
+
+# --- check ------------------------------------------------------------------------------------------------------------
 def _check(options: argparse.Namespace) -> int:
-    results = []
-    for path in tqdm(list(_files(options.paths)), delay=1, leave=False, unit="scenario", disable=None):
-        loaded = load(path, options.changes)
-        results.append((loaded, list(_failures(loaded, options))))
-    failed = sum(bool(failures) for _, failures in results)
+    failures: dict[str, list[str]] = {}
+    bad: dict[str, list[str]] = {}
+    for path in tqdm(_files(options.paths), delay=1, leave=False, unit="scenario", disable=None):
+        try:
+            if Path(path).is_dir():
+                raise ScenarioError(path, ["has no scenario files (*.toml); give another folder or a file"])
+            loaded = load(path, options.changes)
+            failures[loaded.source] = list(_failures(loaded, options.changes))
+        except UserError as error:  # the other files are still worth a look
+            _complain(error)
+            bad[path] = list(error.problems) if isinstance(error, ScenarioError) else [str(error)]
+    failed = sum(map(bool, failures.values()))
+    if not failures:
+        return BAD_INPUT
     if options.json:
-        scenarios = {loaded.source: failures for loaded, failures in results}
-        print(json.dumps({"scenarios": len(results), "failed": failed, "failures": scenarios}))
+        print(json.dumps({"scenarios": len(failures), "failed": failed, "failures": failures, "bad_input": bad}))
     else:
-        for loaded, failures in results:
-            print(f"{'FAILED' if failures else 'ok':<7} {loaded.source}")
-            print("".join(f"        {failure}\n" for failure in failures), end="")
-        print(f"{len(results)} scenario(s), {failed} failed")
-    return UNEXPECTED if failed else OK
+        for source, problems in failures.items():
+            print(f"{'FAILED' if problems else 'ok':<7} {source}")
+            print("".join(f"        {problem}\n" for problem in problems), end="")
+        print(f"{len(failures)} scenario(s), {failed} failed" + (f"; {len(bad)} with bad input" if bad else ""))
+    return BAD_INPUT if bad else UNEXPECTED if failed else OK
 
 
-def _failures(loaded: LoadedScenario, options: argparse.Namespace) -> Iterator[str]:
-    compared = _compared(loaded, options, progress=False)
-    for model, expectation in loaded.expectations().items():
+def _failures(loaded: LoadedScenario, changes: Sequence[str]) -> Iterator[str]:
+    """What is not as the file expects, each ending with the command that repeats it."""
+    expectations = loaded.expectations()
+    if not expectations:
+        print(f"{loaded.source}: warning: it expects nothing; add [expect.MODEL]", file=sys.stderr)
+        return
+    compared = _compared(loaded, tuple(expectations), loaded.file.seed, changes, progress=False)
+    for model, expectation in expectations.items():
         done = compared[model]
         counts = {**done.verdicts, "violations": len(done.violations), "repeats": done.repeats}
         problems = list(unmet(expectation, counts, len(done.executions)))
         if done.vacuous:
             problems.append("no planned fault hit anything in flight")
-        repeat = _repeat("run", loaded, compared.seed, options.changes, f" --model {model}")
         for problem in problems:
-            yield f"{model}: {problem} (repeat: {repeat})"
+            yield f"{model}: {problem}; repeat: {_repeat('run', loaded, loaded.file.seed, changes, model)}"
 
 
-def _files(paths: Sequence[str]) -> Iterator[Path]:
+def _files(paths: Sequence[str]) -> list[str]:
+    """The files named, and those in the folders named, each once; a folder without any stands for itself."""
+    found: list[str] = []
     for path in map(Path, paths):
-        if not path.is_dir():
-            yield path
-            continue
-        found = sorted(path.rglob("*.toml"))
-        if not found:
-            raise UnknownNameError("scenario file in folder", str(path), [])
-        yield from found
+        inside = sorted(path.rglob("*.toml")) if path.is_dir() else []
+        found += map(str, inside or [path])
+    return list(dict.fromkeys(found))
 
 
-def _repeat(command: str, loaded: LoadedScenario, seed: int, changes: Sequence[str], more: str = "") -> str:
-    settings = "".join(f" --set {change}" for change in changes)
-    return f"durable-sim {command} {loaded.source}{more} --seed {seed}{settings}"
+def _repeat(command: str, loaded: LoadedScenario, seed: int, changes: Sequence[str], model: str | None = None) -> str:
+    words = ["durable-sim", command, loaded.source, *(("--model", model) if model else ()), "--seed", str(seed)]
+    return shlex.join([*words, *(word for change in changes for word in ("--set", change))])

@@ -4,7 +4,7 @@
     |-- UserError            the user's mistake: which, found, expected, what to do next
     |   |-- DurationError    a time span that cannot be read
     |   |-- UnknownNameError a name that is not there, with the nearest one that is
-    |   `-- ScenarioError    every mistake of one scenario file at once
+    |   `-- ScenarioError    every mistake of one scenario file (or one setting) at once
     `-- InternalError        our own bug; please report it
 
 What goes wrong in the simulated world (a timed-out call, a declined card, a failed activity) is neither:
@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+_LISTED = 40
 
 
 class DurableSimError(Exception):
@@ -62,7 +64,7 @@ class UnknownNameError(UserError, LookupError):
 
 
 class ScenarioError(UserError):
-    """All the mistakes of one scenario file, one line each, as `file: key: what is wrong`."""
+    """All the mistakes of one scenario file or one setting, a line each, as `file: key: what is wrong`."""
 
     def __init__(self, source: str, problems: Iterable[str]) -> None:
         problems = tuple(problems)
@@ -75,7 +77,7 @@ class ScenarioError(UserError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The nearest known name as a question, or the list of all of them.
+    """The nearest known name as a question, or the list of them.
 
     >>> did_you_mean("paymets", ["payments", "email"])
     "did you mean 'payments'?"
@@ -84,4 +86,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return "known: " + ", ".join(known) if known else "none is known here"
+    more = len(known) - _LISTED
+    listed = ", ".join(known[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return f"known: {listed}" if known else "none is known here"

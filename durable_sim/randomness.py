@@ -24,8 +24,8 @@ _UNPACK = struct.Struct("<8Q").unpack
 _TO_UNIT = 2.0**-53
 _NORMAL = NormalDist()
 _Z99 = 2.3263478740408408  # the 99 % point of the standard normal distribution
-STRICT = MappingProxyType({"extra": "forbid"})
-"""For settings that can come from a file: a key that does not exist is a mistake, not something to pass over."""
+STRICT = MappingProxyType({"extra": "forbid", "strict": True})
+"""For settings that can come from a file: an unknown key or a value of another type is a mistake, never a guess."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from durable_sim.checks.violations import VERDICTS
-from durable_sim.errors import UserError, did_you_mean
+from durable_sim.errors import ScenarioError, did_you_mean
 
 Expectation = Mapping[str, int | str | list[str]]
 _KEYS = (*VERDICTS, "violations", "repeats", "only")
@@ -29,19 +30,15 @@ _OPERATORS: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
 )
 
 
-def check_expectation(expectation: dict[str, int | str | list[str]]) -> dict[str, int | str | list[str]]:
-    """Refuse an expectation that could not be judged.
+def check_expectation(expectation: Mapping[str, Any]) -> Expectation:
+    """The conditions, if all can be read.
 
     Raises:
-        UserError: an unknown verdict, or a condition that cannot be read.
+        ScenarioError: every unknown verdict, and every condition that cannot be read.
     """
-    for key, condition in expectation.items():
-        if key not in _KEYS:
-            raise UserError(f"unknown verdict {key!r}: {did_you_mean(key, _KEYS)}")
-        if key == "only":
-            _check_only(condition)
-        elif isinstance(condition, list) or not _readable(condition):
-            raise UserError(f"{key} = {condition!r}: expected a number, a comparison such as '>= 5', or 'all'")
+    problems = [problem for key, condition in expectation.items() for problem in _problems(key, condition)]
+    if problems:
+        raise ScenarioError("expect", problems)
     return expectation
 
 
@@ -57,16 +54,24 @@ def unmet(expectation: Expectation, counts: Mapping[str, int], executions: int) 
             yield f"{key}: found {counts.get(key, 0)}, expected {condition}"
 
 
-def _check_only(condition: object) -> None:
-    if not isinstance(condition, list):
-        raise UserError(f"only = {condition!r}: expected a list of verdicts")
-    for name in condition:
-        if name not in VERDICTS:
-            raise UserError(f"only: unknown verdict {name!r}: {did_you_mean(str(name), VERDICTS)}")
+def _problems(key: str, condition: object) -> Iterator[str]:
+    if key not in _KEYS:
+        yield f"{key}: unknown verdict: {did_you_mean(key, _KEYS)}"
+    elif key != "only":
+        if not _readable(condition):
+            yield f"{key}: found {condition!r}, expected a number, a comparison such as '>= 5', or 'all'"
+    elif not isinstance(condition, list) or not condition:
+        yield f"only: found {condition!r}, expected a list of verdicts"
+    else:
+        for name in condition:
+            if name not in VERDICTS:
+                yield f"only: unknown verdict {name!r}: {did_you_mean(str(name), VERDICTS)}"
 
 
-def _readable(condition: int | str) -> bool:
-    return isinstance(condition, int) or condition == "all" or _CONDITION.fullmatch(condition.strip()) is not None
+def _readable(condition: object) -> bool:
+    if isinstance(condition, str):
+        return condition == "all" or _CONDITION.fullmatch(condition.strip()) is not None
+    return type(condition) is int and condition >= 0
 
 
 def _holds(condition: object, count: int, executions: int) -> bool:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from durable_sim.durations import duration_us
 from durable_sim.errors import ScenarioError, UnknownNameError, UserError
 from durable_sim.files.expectations import Expectation, check_expectation
-from durable_sim.files.problems import problems_of
+from durable_sim.files.problems import problems_of, problems_of_dates, shown, unreadable
+from durable_sim.files.references import problems_of_names
 from durable_sim.library.workloads import Workload, find_workload
 from durable_sim.models.registry import MODELS
 from durable_sim.randomness import Distribution, Randomness
@@ -30,23 +31,31 @@ from durable_sim.world.ledger import Owed
 from durable_sim.world.services.base import OperationSpec, ServiceSpec
 
 
-def _span(text: str) -> str:
-    duration_us(text)
+def _span(text: Any) -> Any:
+    if problem := unreadable(text):
+        raise UserError(problem)
     return text
 
 
-Span = Annotated[str, AfterValidator(_span)]
+def _not_zero(text: str) -> str:
+    if duration_us(text) == 0:
+        raise UserError(f"found {shown(text)}, expected more than 0s")
+    return text
+
+
+Span = Annotated[str, BeforeValidator(_span)]
+PositiveSpan = Annotated[Span, AfterValidator(_not_zero)]
 FaultEntry = Annotated[Crash | Pause | Deploy | Crashes | Deploys | Script, Field(discriminator="kind")]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, ser_json_inf_nan="constants")
 
 
 class ArrivalSettings(_Strict):
     """`count` executions, the first at 0, then one `every` so often, evenly or at random."""
 
-    count: Annotated[int, Field(ge=1)] = 1
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     every: Span = "0s"
     random: bool = False
 
@@ -55,7 +64,7 @@ class OperationSettings(_Strict):
     """Settings of one operation of a service."""
 
     latency: Distribution | None = None
-    client_timeout: Span | None = None
+    client_timeout: PositiveSpan | None = None
     faults: Mixture | None = None
 
 
@@ -63,7 +72,7 @@ class ServiceSettings(_Strict):
     """Settings of one service, over those of the workload's own."""
 
     latency: Distribution | None = None
-    client_timeout: Span | None = None
+    client_timeout: PositiveSpan | None = None
     faults: Mixture | None = None
     outage: Outage | None = None
     operations: dict[str, OperationSettings] = {}
@@ -87,17 +96,17 @@ class ScenarioFile(_Strict):
     workload: str
     parameters: dict[str, Any] = {}
     versions: dict[str, str] = {}
-    models: tuple[str, ...] = tuple(MODELS)
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(MODELS)
     seed: int = 0
-    workers: Annotated[int, Field(ge=1)] = 2
-    horizon: Span = "30d"
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 2
+    horizon: PositiveSpan = "30d"
     arrivals: ArrivalSettings = ArrivalSettings()
     inputs: tuple[dict[str, Any], ...] = ()
     services: dict[str, ServiceSettings] = {}
     faults: tuple[FaultEntry, ...] = ()
     owed: dict[str, Owed] = {}
     model_options: dict[str, dict[str, Any]] = {}
-    expect: dict[str, Annotated[dict[str, int | str | list[str]], AfterValidator(check_expectation)]] = {}
+    expect: dict[str, Annotated[dict[str, Any], AfterValidator(check_expectation)]] = {}
 
     def scenario(self, seed: int, name: str = "") -> Scenario:
         """The scenario for a seed (which decides the inputs that a workload makes).
@@ -107,14 +116,14 @@ class ScenarioFile(_Strict):
         """
         workload = find_workload(self.workload)
         return Scenario(
-            workflow=_make(workload, self.parameters),
+            workflow=workload.make(**self.parameters),
             inputs=self.inputs or self._made_inputs(workload, seed),
             services=self._services(workload.services()),
             faults=self.faults,
             arrivals=Arrivals(self.arrivals.every, self.arrivals.random),
             workers=self.workers,
             horizon=self.horizon,
-            versions={name: _make(find_workload(code), {}) for name, code in self.versions.items()},
+            versions={name: find_workload(code).make() for name, code in self.versions.items()},
             owed=self.owed,
             model_options=self.model_options,
             name=name,
@@ -161,27 +170,42 @@ def load(path: str | Path, changes: Sequence[str] = ()) -> LoadedScenario:
     """
     source = str(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ScenarioError(source, [f"cannot be read ({error.strerror}); give the path of a scenario file"]) from None
     except UnicodeDecodeError:
         raise ScenarioError(source, ["is not UTF-8 text; give the path of a scenario file"]) from None
+    except ValueError as error:  # a name that no file can have
+        raise ScenarioError(source, [f"cannot be read ({error}); give the path of a scenario file"]) from None
     return LoadedScenario(load_text(text, source, changes), source)
 
 
 def load_text(text: str, source: str = "scenario", changes: Sequence[str] = ()) -> ScenarioFile:
-    """Check the text of a scenario file."""
+    """Check the text of a scenario file.
+
+    Raises:
+        ScenarioError: all that is wrong with it.
+        UserError: a change that cannot be made.
+    """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ScenarioError(source, ["is not a scenario: its lists or tables are nested too deeply"]) from None
+    except ValueError as error:
         raise ScenarioError(source, [f"is not TOML: {error}"]) from None
     for change in changes:
         _change(data, change)
+    problems = [*problems_of_dates(data), *problems_of_names(data)]
     try:
         file = ScenarioFile.model_validate_json(json.dumps(data, default=str))
+        if not problems:
+            file.scenario(file.seed)
     except ValidationError as error:
-        raise ScenarioError(source, problems_of(error, ScenarioFile)) from None
-    _check_names(file, source)
+        problems = [*problems_of(error, ScenarioFile, data), *problems]
+    except UserError as error:
+        problems = str(error).split("\n")
+    if problems:
+        raise ScenarioError(source, dict.fromkeys(problems))
     return file
 
 
@@ -190,42 +214,38 @@ def dump(file: ScenarioFile) -> str:
     return tomli_w.dumps(file.model_dump(mode="json", exclude_none=True))
 
 
-def _check_names(file: ScenarioFile, source: str) -> None:
-    """What can only be known with the library and the models at hand."""
-    problems = [
-        f"models: {UnknownNameError('execution model', name, MODELS)}" for name in file.models if name not in MODELS
-    ]
-    problems += [
-        f"expect.{name}: {UnknownNameError('model of this file', name, file.models)}"
-        for name in file.expect
-        if name not in file.models
-    ]
-    try:
-        file.scenario(file.seed)
-    except UserError as error:
-        problems.append(str(error))
-    if problems:
-        raise ScenarioError(source, problems)
-
-
-def _make(workload: Workload, parameters: Mapping[str, Any]) -> Callable[..., Any]:
-    for name in parameters:
-        if name not in workload.parameters:
-            raise UnknownNameError("parameter of the workload", name, workload.parameters)
-    return workload.make(**parameters)
-
-
 def _change(data: dict[str, Any], change: str) -> None:
+    """Put "key=value" over the data; both are read as TOML, a value that is none as text."""
     key, equals, value = change.partition("=")
-    if not equals:
+    if not equals or not key.strip():
         raise UserError(f"--set {change}: expected KEY=VALUE, as in parameters.keys=false")
+    *path, last = _keys(key, change)
+    for place, part in enumerate(path):
+        inner = data.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise UserError(
+                f"--set {change}: {'.'.join(path[: place + 1])} is not a table; set it as a whole, as in "
+                f"{'.'.join(path[: place + 1])}=..."
+            )
+        data = inner
+    data[last] = _value(value)
+
+
+def _keys(key: str, change: str) -> list[str]:
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        table: Any = tomllib.loads(f"{key} = 0")
     except tomllib.TOMLDecodeError:
-        parsed = value
-    *path, last = key.strip().split(".")
-    for part in path:
-        data = data.setdefault(part, {})
-        if not isinstance(data, dict):
-            raise UserError(f"--set {change}: {part} is not a table")
-    data[last] = parsed
+        raise UserError(f"--set {change}: {key!r} is no key of a scenario file; write for example seed=3") from None
+    keys = []
+    while isinstance(table, dict):
+        [(part, table)] = table.items()
+        keys.append(part)
+    return keys
+
+
+def _value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if len(parsed) == 1 else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -65,12 +66,21 @@ def find_workload(name: str) -> Workload:
 
 def _imported(name: str) -> Callable[..., Any]:
     module_name, _, attribute = name.partition(":")
+    if not all(part.isidentifier() for part in [*module_name.split("."), attribute]):
+        raise UserError(f"workload {name!r}: expected a workload of the library or 'module:function'")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UserError(f"workload {name!r}: cannot import {module_name!r} ({error})") from None
-    function = getattr(module, attribute, None)
-    if not callable(function):
-        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise UnknownNameError(f"function of module {module_name}", attribute, known)
-    return function  # type: ignore[no-any-return]
+    except (Exception, SystemExit) as error:  # the module is the user's: whatever it raises is told, not passed on
+        raise UserError(f"workload {name!r}: cannot import {module_name}: {_told(error)}") from None
+    known = [key for key, value in vars(module).items() if inspect.iscoroutinefunction(value)]
+    if not hasattr(module, attribute):
+        raise UnknownNameError(f"async function of module {module_name}", attribute, known)
+    if attribute not in known:
+        raise UserError(f"workload {name!r}: not an async function; define it as 'async def {attribute}(ctx, input)'")
+    return getattr(module, attribute)  # type: ignore[no-any-return]
+
+
+def _told(error: BaseException) -> str:
+    where = f" ({error.filename}, line {error.lineno})" if isinstance(error, SyntaxError) else ""
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}{where}"

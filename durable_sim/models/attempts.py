@@ -41,7 +41,7 @@ def _no_heartbeat(details: tuple[Any, ...]) -> None:
 class Attempt:
     """A running attempt. When it ends, `on_end` is called in the worker's process, unless that has died."""
 
-    __slots__ = ("_on_end", "_process", "_program", "_sender", "_world", "task", "transaction")
+    __slots__ = ("_ctx", "_on_end", "_process", "_program", "_sender", "_world", "task", "transaction")
 
     def __init__(
         self,
@@ -60,13 +60,18 @@ class Attempt:
         self._program = Program()
         self._sender = Sender(task.execution, task.step, task.attempt)
         info = ActivityInfo(task.execution, task.run_id, task.name, task.step, task.attempt, task.heartbeat_details)
-        ctx = ActivityContext(self._program, info, heartbeat)
-        self._program.start(task.function(ctx, *copied_arguments(task.arguments, "argument")))
+        self._ctx = ActivityContext(self._program, info, heartbeat)
 
     def begin(self) -> None:
         """Run the code up to its first wait."""
         self._process.begin(self._program, self.task.execution)
         self.note(kinds.TASK_STARTED)
+        self._process.deliver(self._run_code)
+
+    def _run_code(self) -> None:
+        """Make the coroutine only now: one that is made but never run would warn when it is dropped."""
+        task = self.task
+        self._program.start(task.function(self._ctx, *copied_arguments(task.arguments, "argument")))
         self._go_on()
 
     def note(self, kind: str, data: dict[str, Any] | None = None) -> None:

@@ -65,10 +65,13 @@ class LocalRun:
         home, execution = self.keeper.home, self.execution
         self.process.begin(self._program, execution.id)
         home.began(execution, self.process.worker_id)
-        if self.process.alive:
-            ctx = WorkflowContext(self._program, home.info(execution, self.run_id, *self._stream))
-            self._program.start(home.definition(self.process.version).function(ctx, copied(execution.input)))
-            self._go_on()
+        self.process.deliver(self._run_code)
+
+    def _run_code(self) -> None:
+        home, execution = self.keeper.home, self.execution
+        ctx = WorkflowContext(self._program, home.info(execution, self.run_id, *self._stream))
+        self._program.start(home.definition(self.process.version).function(ctx, copied(execution.input)))
+        self._go_on()
 
     def finish_step(self, command: ScheduleActivity, outcome: Outcome) -> None:
         """Give the code the result of an activity."""
@@ -79,9 +82,11 @@ class LocalRun:
             error = activity_error(command.name, outcome.retry_state, outcome.failure)
             data = {"failure": outcome.failure.to_json(), "retry_state": outcome.retry_state}
         self.note(kinds.TASK_COMPLETED, command.name, command.step, data)
-        if self.process.alive:
-            self._program.settle(command.step, copied(outcome.value), error)
-            self._go_on()
+        self.process.deliver(self._settle, command.step, outcome.value, error)
+
+    def _settle(self, step: int, value: Any, error: BaseException | None) -> None:
+        self._program.settle(step, copied(value), error)
+        self._go_on()
 
     def abandon(self) -> None:
         """Stop running here, as if the process had forgotten just this run."""
@@ -113,8 +118,7 @@ class LocalRun:
         match command:
             case ScheduleActivity():
                 self.note(kinds.TASK_SCHEDULED, command.name, command.step)
-                if self.process.alive:
-                    self.keeper.perform(self, command)
+                self.process.deliver(self.keeper.perform, self, command)
             case StartTimer():
                 self.note(kinds.TIMER_STARTED, None, command.step, {"duration_us": command.duration_us})
                 self.world.alarms.after(command.duration_us, self.process.deliver, self._timer_fired, command.step)
@@ -200,6 +204,7 @@ class LocalStep:
         if attempt is not self._attempt:
             attempt.note(kinds.RESULT_REFUSED)
             return
+        self._attempt = None  # its alarm may have rung already, and wait for a paused process to wake
         if self._alarm is not None:
             self._alarm.cancel()
         if outcome.failure is None:
@@ -235,8 +240,7 @@ class LocalStep:
 
     def _again(self) -> None:
         self._run.note(kinds.BACKOFF_ENDED, self._command.name, self._command.step)
-        if self._run.process.alive:
-            self.begin()
+        self._run.process.deliver(self.begin)
 
     def _close(self, failure: Failure, retry_state: str) -> None:
         self._roll_back()

@@ -199,12 +199,10 @@ class StatusColumns:
             run.finish_step(command, outcome)
             return
         run.note(kinds.RESULT_REPORTED, command.name, command.step)
-        if run.process.alive:
-            arguments = (run.execution.id, column, json.dumps(as_json(outcome.value)))
-            updated = partial(self._updated, run, command, outcome, transaction)
-            self._call(
-                run, "update" if transaction is None else "commit", arguments, updated, transaction, command.step
-            )
+        arguments = (run.execution.id, column, json.dumps(as_json(outcome.value)))
+        updated = partial(self._updated, run, command, outcome, transaction)
+        name = "update" if transaction is None else "commit"
+        run.process.deliver(self._call, run, name, arguments, updated, transaction, command.step)
 
     def _updated(
         self,

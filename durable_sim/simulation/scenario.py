@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from durable_sim import trace
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.models.registry import MODELS
 from durable_sim.randomness import Randomness
 from durable_sim.workflow.definitions import definition_of
 from durable_sim.workflow.payloads import copied
-from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Fault, Pause, ProcessFault, Script
+from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Fault, ProcessFault, Script
 from durable_sim.world.ledger import Owed
 from durable_sim.world.services.base import ServiceSpec
+
+RECORD_KINDS: tuple[str, ...] = tuple(value for name, value in vars(trace).items() if name.isupper())
+"""After these a fault can strike."""
+_OF_CALLS = frozenset(
+    (
+        trace.REQUEST_SENT,
+        trace.REQUEST_RECEIVED,
+        trace.EFFECT_APPLIED,
+        trace.REPLY_SENT,
+        trace.REPLY_RECEIVED,
+        trace.CALL_GIVEN_UP,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,9 @@ class Scenario:
     name: str = ""
 
     def __post_init__(self) -> None:
-        definition_of(self.workflow)
+        check_workflow(self.workflow)
+        for code in self.versions.values():
+            check_workflow(code)
         if not self.inputs:
             raise UserError("scenario: there is no input, expected one for each execution")
         if self.workers < 1:
@@ -82,11 +99,7 @@ class Scenario:
 
     def execution_ids(self) -> list[str]:
         """One id an input: from the input where it has one, else the workflow's name and a number."""
-        ids = [_own_id(one) for one in self.inputs]
-        if None in ids or len(set(ids)) != len(ids):
-            name = definition_of(self.workflow).name
-            return [f"{name}-{number + 1}" for number in range(len(ids))]
-        return [str(one) for one in ids]
+        return execution_ids(self.inputs, definition_of(self.workflow).name)
 
     def process_faults(self, randomness: Randomness) -> tuple[ProcessFault, ...]:
         """The plan of process faults with the random ones drawn, those with a time in the order of time."""
@@ -116,16 +129,11 @@ class Scenario:
 
     def _check_faults(self) -> None:
         for fault in self.faults:
-            if isinstance(fault, (Crash, Pause)) and fault.worker is not None and fault.worker not in self.worker_ids:
-                raise UnknownNameError("worker", fault.worker, self.worker_ids)
-            if isinstance(fault, Deploy) and fault.version is not None and fault.version not in self.versions:
-                raise UnknownNameError("code version", fault.version, self.versions)
-            if isinstance(fault, Script):
-                if any(fault.target == other.target for other in self.scripts if other is not fault):
-                    raise UserError(f"scenario: two scripts for call {fault.call} of {fault.subject}, expected one")
-                if fault.service not in self.services:
-                    raise UnknownNameError("service", fault.service, self.services)
-                self.services[fault.service].service.signature(fault.service, fault.operation)
+            settings = {name: getattr(fault, name, None) for name in _REFERRING}
+            for _, error in problems_of_references(
+                settings, self.worker_ids, self.versions, self.services, self.execution_ids()
+            ):
+                raise error
 
     def _check_names(self) -> None:
         kinds = [f"{name}.{kind.name}" for name, spec in self.services.items() for kind in spec.service.effects]
@@ -141,7 +149,62 @@ class Scenario:
                     raise UnknownNameError(f"option of model {model}", option, known)
 
 
-def _own_id(one: Any) -> str | None:
+_REFERRING = ("worker", "version", "service", "operation", "execution", "after", "of")
+
+
+def problems_of_references(
+    fault: Mapping[str, Any],
+    workers: Collection[str],
+    versions: Collection[str],
+    services: Mapping[str, ServiceSpec],
+    executions: Collection[str],
+) -> Iterator[tuple[str, UserError]]:
+    """The settings of a fault that name something which does not exist, each with the error."""
+    for key, kind, known in (
+        ("worker", "worker", workers),
+        ("version", "code version", versions),
+        ("service", "service", services),
+        ("execution", "execution", executions),
+        ("after", "kind of trace record", RECORD_KINDS),
+    ):
+        name = fault.get(key)
+        if isinstance(name, str) and name not in known:
+            yield key, UnknownNameError(kind, name, known)
+    service, operation, of = fault.get("service"), fault.get("operation"), fault.get("of")
+    if isinstance(service, str) and service in services and isinstance(operation, str):
+        operations = services[service].service.operations()
+        if operation not in operations:
+            yield "operation", UnknownNameError(f"operation of {service}", operation, operations)
+    if fault.get("after") in _OF_CALLS and isinstance(of, str) and not of.startswith("status."):
+        subjects = [f"{name}.{one}" for name, spec in services.items() for one in spec.service.operations()]
+        if of not in subjects:
+            yield "of", UnknownNameError("operation", of, subjects)
+
+
+def check_workflow(workflow: Callable[..., Any]) -> None:
+    """Refuse what no model could run.
+
+    Raises:
+        UserError: it is not an `async def`, or cannot be called with a context and an input.
+    """
+    name = definition_of(workflow).name
+    signature = inspect.signature(workflow)
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise UserError(f"workflow {name} takes {signature}, expected (ctx, input)") from None
+
+
+def execution_ids(inputs: tuple[Any, ...], workflow: str) -> list[str]:
+    """The ids that the inputs have, or the workflow's name and a number where they have none or share one."""
+    ids = [own_id(one) for one in inputs]
+    if None in ids or len(set(ids)) != len(ids):
+        return [f"{workflow}-{number + 1}" for number in range(len(ids))]
+    return [str(one) for one in ids]
+
+
+def own_id(one: Any) -> str | None:
+    """The id that an input carries itself."""
     if isinstance(one, dict):
         for key, value in one.items():
             if (key == "id" or key.endswith("_id")) and isinstance(value, str):

@@ -1,0 +1,1 @@
+"""For users' own tests: Hypothesis strategies (strategies.py). Needs the extra `testing`."""

@@ -7,18 +7,20 @@ as by its colour, and the fills stay apart for colour-blind eyes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
+from durable_sim.views.picture import Picture
+
+T = TypeVar("T")
 FONT: Final = "DejaVu Sans"
 DPI: Final = 160
 POINTS: Final = 72
@@ -83,7 +85,7 @@ STEP_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "step": Look("#D6E7F3", "#0F4A78"),
         "undo": Look("#E9DDF0", "#4F2D63"),
-        "timer": Look("#ECEFF2", MUTED),
+        "timer": Look(GRID, MUTED),
     }
 )
 PAUSED: Final = Look(ZEBRA, MUTED, edge="#8A949E", hatch="////")
@@ -106,12 +108,26 @@ def elided(words: str, width: float, size: float = BODY_PT, *, bold: bool = Fals
     return f"{kept.rstrip()}…"
 
 
+def wrapped(entries: Sequence[T], width_of: Callable[[T], float], room: float) -> list[list[T]]:
+    """Entries in one row, or in as many as it takes so that none is wider than `room`."""
+    rows: list[list[T]] = [[]]
+    left = room
+    for entry in entries:
+        width = width_of(entry)
+        if rows[-1] and width > left:
+            rows.append([])
+            left = room
+        rows[-1].append(entry)
+        left -= width
+    return rows
+
+
 class Canvas:
-    """A figure with one axes that covers it, in points from the upper left corner."""
+    """A picture with one axes that covers it, in points from the upper left corner."""
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
-        self.figure = Figure(figsize=(width / POINTS, height / POINTS), dpi=DPI, facecolor=WHITE)
+        self.figure = Picture(figsize=(width / POINTS, height / POINTS), dpi=DPI, facecolor=WHITE)
         self.axes = self.figure.add_axes((0.0, 0.0, 1.0, 1.0))
         self.axes.set_axis_off()
         self.axes.set_xlim(0, width)
@@ -157,10 +173,10 @@ class Canvas:
         self.axes.add_patch(shape)
         return shape
 
-    def tile(self, x: float, y: float, width: float, height: float, look: Look, gid: str | None = None) -> None:
+    def tile(self, x: float, y: float, width: float, height: float, fill: str, gid: str | None = None) -> None:
         """Fill a rectangle with round corners."""
         style = f"round,pad=0,rounding_size={min(4.0, height / 4)}"
-        shape = FancyBboxPatch((x, y), width, height, boxstyle=style, facecolor=look.fill, edgecolor="none")
+        shape = FancyBboxPatch((x, y), width, height, boxstyle=style, facecolor=fill, edgecolor="none")
         shape.set(zorder=3, gid=gid)
         self.axes.add_patch(shape)
 

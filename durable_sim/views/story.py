@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from durable_sim import trace as kinds
@@ -29,9 +30,9 @@ def story(recording: Recording, judged: Judged) -> str:
     return "\n".join(lines)
 
 
-def story_length(recording: Recording, judged: Judged) -> int:
-    """How many lines the story has."""
-    return story(recording, judged).count("\n") + 1
+def story_lengths(recording: Recording) -> Counter[str | None]:
+    """How much there is to tell of each execution: its records in the trace."""
+    return Counter(record.execution for record in recording.trace)
 
 
 def _of_interest(recording: Recording, execution: str) -> Iterator[Record]:

@@ -86,7 +86,7 @@ def faults_table(recording: Recording) -> pd.DataFrame:
 
 
 def verdicts_table(counts_by_model: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
-    """How many executions got each verdict: one row a model, one column a verdict, worst last, none left out."""
+    """How many executions got each verdict: one row a model, one column a verdict, in the order of VERDICTS."""
     rows = [[counts.get(verdict, 0) for verdict in VERDICTS] for counts in counts_by_model.values()]
     index = pd.Index(list(counts_by_model), name="model", dtype="object")
     return pd.DataFrame(rows, index=index, columns=pd.Index(VERDICTS, name="verdict"), dtype="int64")

@@ -5,12 +5,20 @@ Nothing here acts: world/network.py plays the faults of calls, simulation/inject
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final, Literal
 
 from durable_sim.durations import Duration, duration_us
-from durable_sim.errors import UserError
+from durable_sim.errors import ScenarioError
 from durable_sim.randomness import STRICT, Distribution, Exponential
+
+
+def _refuse(name: str, problems: list[str]) -> None:
+    """Name all that is wrong with a setting at once."""
+    if problems:
+        raise ScenarioError(name, problems)
+
 
 # --- one call -------------------------------------------------------------------------------------------------------
 OK: Final = "ok"
@@ -62,13 +70,16 @@ class Mixture:
     duplicate_after: Distribution = Exponential("1s")
 
     def __post_init__(self) -> None:
-        for kind in CALL_FAULTS:
-            if not 0 <= getattr(self, kind) <= 1:
-                raise UserError(f"faults: {kind} is {getattr(self, kind)}, expected a probability from 0 to 1")
-        if self.total > 1 + 1e-9:
-            raise UserError(f"faults: the probabilities add up to {self.total:g}, expected at most 1")
-        if self.slow_factor < 1:
-            raise UserError(f"faults: slow_factor is {self.slow_factor}, expected 1 or more")
+        problems = [
+            f"{kind} is {getattr(self, kind)}, expected a probability from 0 to 1"
+            for kind in CALL_FAULTS
+            if not 0 <= getattr(self, kind) <= 1
+        ]
+        if not problems and self.total > 1 + 1e-9:
+            problems.append(f"the probabilities add up to {self.total:g}, expected at most 1")
+        if not 1 <= self.slow_factor < math.inf:
+            problems.append(f"slow_factor is {self.slow_factor}, expected 1 or more")
+        _refuse("faults", problems)
 
     @property
     def total(self) -> float:
@@ -101,9 +112,8 @@ class Outage:
     faults: Mixture = Mixture(refuse=0.4, lose_request=0.4, lose_reply=0.2)
 
     def __post_init__(self) -> None:
-        for name in ("mean_up", "mean_down"):
-            if duration_us(getattr(self, name)) == 0:
-                raise UserError(f"outage: {name} is 0s, expected more")
+        names = ("mean_up", "mean_down")
+        _refuse("outage", [f"{name} is 0s, expected more" for name in names if duration_us(getattr(self, name)) == 0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +132,12 @@ class Script:
     kind: Literal["script"] = field(default="script", repr=False)
 
     def __post_init__(self) -> None:
+        problems = []
         if self.fault not in CALL_FAULTS:
-            raise UserError(f"Script: fault is {self.fault!r}, expected one of {', '.join(CALL_FAULTS)}")
+            problems.append(f"fault is {self.fault!r}, expected one of {', '.join(CALL_FAULTS)}")
         if self.call < 1:
-            raise UserError(f"Script: call is {self.call}, expected 1 or more")
+            problems.append(f"call is {self.call}, expected 1 or more")
+        _refuse("Script", problems)
 
     @property
     def subject(self) -> str:
@@ -155,13 +167,16 @@ class _Strikes:
     nth: int = 1
 
     def __post_init__(self) -> None:
-        name = type(self).__name__
+        problems = []
         if sum(way is not None for way in (self.at, self.after_record, self.after)) != 1:
-            raise UserError(f"{name}: give exactly one of at, after_record and after")
+            problems.append("give exactly one of at, after_record and after")
         if self.of is not None and self.after is None:
-            raise UserError(f"{name}: of={self.of!r} goes with after='<kind of trace record>'")
+            problems.append(f"of={self.of!r} goes with after='<kind of trace record>'")
         if self.nth < 1 or (self.after_record is not None and self.after_record < 0):
-            raise UserError(f"{name}: nth counts from 1 and after_record from 0")
+            problems.append("nth counts from 1 and after_record from 0")
+        elif self.nth > 1 and self.after is None:
+            problems.append(f"nth={self.nth} goes with after='<kind of trace record>'")
+        _refuse(type(self).__name__, problems)
         _read_times(self)
 
 
@@ -253,12 +268,18 @@ class Deploys:
 
 
 Fault = ProcessFault | Crashes | Deploys | Script
+RANDOM_FAULTS_MAX: Final = 100_000
+"""A plan with more of them is a mistyped unit, and would fill the memory before the run begins."""
 
 
 def _check_random(fault: Crashes | Deploys) -> None:
-    name = type(fault).__name__
-    if duration_us(fault.every) == 0:
-        raise UserError(f"{name}: every is 0s, expected more")
-    if duration_us(fault.until) < duration_us(fault.start):
-        raise UserError(f"{name}: until {fault.until!r} is before start {fault.start!r}")
+    every_us, start_us, until_us = duration_us(fault.every), duration_us(fault.start), duration_us(fault.until)
+    problems = []
+    if every_us == 0:
+        problems.append("every is 0s, expected more")
+    elif (until_us - start_us) / every_us > RANDOM_FAULTS_MAX:
+        problems.append(f"every {fault.every!r} until {fault.until!r} makes more than {RANDOM_FAULTS_MAX:,} of them")
+    if until_us < start_us:
+        problems.append(f"until {fault.until!r} is before start {fault.start!r}")
+    _refuse(type(fault).__name__, problems)
     _read_times(fault)

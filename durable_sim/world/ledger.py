@@ -68,11 +68,13 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: list[Entry] = []
 
-    def add(self, entry: Entry) -> Entry:
-        """Append, giving the entry its index."""
-        entry = entry._replace(index=len(self._entries))
+    def add(self, entry: Entry) -> None:
+        """Append an entry, whose index must be the next one."""
+        assert entry.index == len(self._entries), "an entry's index is its place in the ledger"
         self._entries.append(entry)
-        return entry
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries, in the order in which the effects took place."""

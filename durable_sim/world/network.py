@@ -117,8 +117,10 @@ class Request:
 
     def enter(self, effect: Effect, undoes: Effect | None) -> None:
         """Write an effect into the ledger and the trace."""
+        ledger = self._world.ledger
         undone = None if undoes is None else undoes.entry.index
-        entry = effect.entry = self._world.ledger.add(effect.entry._replace(time_us=self.now_us, undoes=undone))
+        entry = effect.entry = effect.entry._replace(index=len(ledger), time_us=self.now_us, undoes=undone)
+        ledger.add(entry)
         detail = {"effect": entry.index, "kind": entry.kind, "subject": entry.subject, "quantity": entry.quantity}
         if entry.undoes is not None:
             detail["undoes"] = entry.undoes
@@ -168,8 +170,7 @@ class Call:
         if self._deadline is not None:
             self._deadline.cancel()
         self.request.note(kind, None if answer.error is None else {"error": type(answer.error).__name__})
-        if self._process.alive:  # a crash may have struck right at the record
-            self._on_answer(answer)
+        self._process.deliver(self._on_answer, answer)  # a crash or a pause may have struck right at the record
 
 
 class Network:
@@ -334,9 +335,8 @@ def _refusal(link: Link, fate: str) -> Answer | None:
 
 def _execute(request: Request, fate: str) -> Answer:
     link, transaction = request.link, request.transaction
-    failed = Answer(error=ServerError(link.subject, "500 internal server error"))
     if fate == faults.ERROR:
-        return failed
+        return _server_error(link)
     if transaction is not None:
         if not transaction.usable:
             return Answer(error=ServiceUnavailable(link.subject, "the transaction's connection is gone"))
@@ -353,4 +353,8 @@ def _execute(request: Request, fate: str) -> Answer:
         raise UserError(
             f"{link.subject}({given}): the service cannot take this: {type(error).__name__}: {error}"
         ) from error
-    return failed if fate == faults.ERROR_AFTER_EFFECT else Answer(value)
+    return _server_error(link) if fate == faults.ERROR_AFTER_EFFECT else Answer(value)
+
+
+def _server_error(link: Link) -> Answer:
+    return Answer(error=ServerError(link.subject, "500 internal server error"))

@@ -1,8 +1,8 @@
 """How much the replay model costs over bare SimPy: `python tests/benchmarks/replay_speed.py`.
 
 Prints ratios of wall times, measured in turn in one process: 2,000 orders under `replay` (judging left out) against two
-baselines. The first makes the same calls upon the same services, with the same latencies, each call a bare SimPy process of
-its own with two time-outs; the second only has the time-outs, and no service does anything. A benchmark, not a test.
+baselines. The first makes the same calls of the same services with the same latencies, each call a bare SimPy process
+of its own with two time-outs; the second has the time-outs only, and no service does anything. A benchmark, no test.
 """
 
 from __future__ import annotations

@@ -129,6 +129,11 @@ class Run:
         self.seen = 0
 
 
+def _task_backoff_us(attempt: int) -> int:
+    """The wait after a failed workflow task: none at first, then 10 s, and from the 5th attempt on more and more."""
+    return 0 if attempt == 1 else min(WORKFLOW_TASK_TIMEOUT_US * 2 ** min(max(attempt - 4, 0), 6), 10 * MINUTE)
+
+
 class Server:
     """All executions of a run of the simulation."""
 
@@ -270,11 +275,7 @@ class Server:
         run.task_alarm.cancel()
         if run.task_attempt == 1:
             self._append(run, events.WORKFLOW_TASK_FAILED, {"cause": cause, "message": message})
-        delay_us = (
-            0
-            if run.task_attempt == 1
-            else min(WORKFLOW_TASK_TIMEOUT_US * 2 ** max(run.task_attempt - 4, 0), 10 * MINUTE)
-        )
+        delay_us = _task_backoff_us(run.task_attempt)
         was_sticky = run.sticky is not None
         run.sticky = None
         run.task_scheduled = True  # nothing else may schedule one meanwhile
@@ -303,7 +304,7 @@ class Server:
         self._append(run, events.WORKFLOW_TASK_COMPLETED, {"started": task.started_id})
         for remark in decision.notes:
             self._world.trace.add(remark.kind, run.execution.id, poller.process.worker_id, remark.subject)
-        run.sticky = poller if poller.process.alive and not poller.process.stopping else None
+        run.sticky = None if poller.process.stopping else poller  # whether it still lives, the server cannot know
         run.seen = len(run.history) - 1
         for command in decision.commands:
             self._carry_out(run, command)

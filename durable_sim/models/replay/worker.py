@@ -51,8 +51,7 @@ class ReplayWorker:
         if instance.replayed_tasks and new_events[0].id == 1:
             data = {"events": len(new_events), "tasks": instance.replayed_tasks}
             self._home.world.trace.add(kinds.REPLAYED, execution.id, self.process.worker_id, data=data)
-        if self.process.alive:
-            self._answer(task, instance, decision)
+        self.process.deliver(self._answer, task, instance, decision)
 
     def activity_task(self, task: ActivityTask) -> None:
         """Make an attempt."""

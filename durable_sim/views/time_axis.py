@@ -1,0 +1,152 @@
+"""The time axis: which time is drawn to scale, which is cut out, and where the ticks are.
+
+Takes instants and idle stretches in microseconds and two places on the canvas in points, makes a scale and its ticks.
+Always holds: later is never further left; only idle time is cut out, and what is left to see of it at either end is to
+scale.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from durable_sim.durations import DAY, HOUR, MILLISECOND, MINUTE, SECOND, format_us
+
+CUT_PT: Final = 46.0
+"""The width that is left of a stretch which was cut out."""
+CUTS_MAX: Final = 5
+CUT_RATIO: Final = 6
+"""Idle stretches are cut out if each lasts this many times as long as all that is left."""
+CUT_LEAST_US: Final = SECOND
+"""Nothing shorter is cut out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of time that is drawn to scale, with its place on the canvas."""
+
+    start_us: int
+    end_us: int
+    left: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimeScale:
+    """Time to points. Pieces to scale, and between them the stretches that are cut out, each as wide as the others."""
+
+    pieces: tuple[Piece, ...]
+
+    def x(self, time_us: int) -> float:
+        """Where an instant is drawn."""
+        place = max(0, bisect_right([piece.start_us for piece in self.pieces], time_us) - 1)
+        piece = self.pieces[place]
+        if time_us > piece.end_us and place + 1 < len(self.pieces):
+            after = self.pieces[place + 1]
+            piece = Piece(piece.end_us, after.start_us, piece.right, after.left)
+        share = (time_us - piece.start_us) / max(1, piece.end_us - piece.start_us)
+        return piece.left + share * (piece.right - piece.left)
+
+    def cuts(self) -> list[Piece]:
+        """The stretches that are cut out."""
+        pairs = pairwise(self.pieces)
+        return [Piece(one.end_us, other.start_us, one.right, other.left) for one, other in pairs]
+
+    def is_cut(self, time_us: int) -> bool:
+        """Whether an instant falls into such a stretch."""
+        return any(cut.start_us < time_us < cut.end_us for cut in self.cuts())
+
+    @property
+    def shown_us(self) -> int:
+        """How much time is drawn to scale."""
+        return sum(piece.end_us - piece.start_us for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The ticks, each with its place and label, and what the axis is called."""
+
+    ticks: tuple[tuple[float, str], ...]
+    name: str
+
+
+def time_scale(start_us: int, end_us: int, idle: Sequence[tuple[int, int]], left: float, right: float) -> TimeScale:
+    """The scale from one instant to another, between two places on the canvas.
+
+    Of the idle stretches, the longest are cut out where they would leave too little room for the rest.
+    """
+    cuts = _to_cut(end_us - start_us, idle)
+    kept_us = end_us - start_us - sum(end - start for start, end in cuts)
+    pad_us = kept_us // 40  # what is left to see of a cut stretch at either end
+    edges = [start_us, *(us for start, end in cuts for us in (start + pad_us, end - pad_us)), end_us]
+    points_per_us = (right - left - CUT_PT * len(cuts)) / max(1, kept_us + 2 * pad_us * len(cuts))
+    pieces: list[Piece] = []
+    for begin_us, until_us in zip(edges[::2], edges[1::2], strict=True):
+        begin = pieces[-1].right + CUT_PT if pieces else left
+        pieces.append(Piece(begin_us, until_us, begin, begin + (until_us - begin_us) * points_per_us))
+    return TimeScale(tuple(pieces))
+
+
+def _to_cut(whole_us: int, idle: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """As many as may be of the longest stretches, each CUT_RATIO times as long as what is left without them."""
+    longest = sorted(idle, key=lambda pair: pair[0] - pair[1])[:CUTS_MAX]
+    for count in range(len(longest), 0, -1):
+        rest_us = whole_us - sum(end - start for start, end in longest[:count])
+        start_us, end_us = longest[count - 1]
+        if 0 < rest_us * CUT_RATIO <= end_us - start_us and end_us - start_us >= CUT_LEAST_US:
+            return sorted(longest[:count])
+    return []
+
+
+def axis(scale: TimeScale, moments_us: Sequence[int]) -> Axis:
+    """Few round ticks; after a cut they count from the first moment after it.
+
+    Times count from the start of the simulation, or from the first moment if that is far away.
+    """
+    unit, size = _unit(scale.shown_us)
+    first = scale.pieces[0]
+    step_us = _tick_step(scale.shown_us, 62 * (first.end_us - first.start_us) / max(1.0, first.right - first.left))
+    base_us = moments_us[0] if moments_us[0] > 50 * scale.shown_us else 0
+    ticks: list[tuple[float, str]] = []
+    for place, piece in enumerate(scale.pieces):
+        anchor_us = moments_us[bisect_left(moments_us, piece.start_us)] if place else base_us
+        begin_us = anchor_us - (anchor_us - piece.start_us) // step_us * step_us
+        for us in range(begin_us, piece.end_us + 1, step_us):
+            ticks.append((scale.x(us), f"{'+' if place else ''}{(us - anchor_us) / size:.6g}"))
+    since = f" since {rounded(base_us)}" if base_us else ""
+    plus = "; +: since the end of the cut" if len(scale.pieces) > 1 else ""
+    return Axis(tuple(ticks), f"simulated time{since} ({unit}{plus})")
+
+
+def about(us: int) -> str:
+    """A duration to three digits.
+
+    >>> about(86_399_900_000), about(1_500)
+    ('24 h', '1.5 ms')
+    """
+    unit, size = _unit(us)
+    return f"{us / size:.3g} {unit}"
+
+
+def rounded(us: int) -> str:
+    """An instant to the millisecond."""
+    return format_us(round(us, -3))
+
+
+def _unit(shown_us: int) -> tuple[str, int]:
+    """The unit for a stretch of time, and its microseconds."""
+    for name, size, least_us in (("d", DAY, 3 * DAY), ("h", HOUR, 3 * HOUR), ("min", MINUTE, 5 * MINUTE)):
+        if shown_us >= least_us:
+            return name, size
+    return ("s", SECOND) if shown_us >= SECOND else ("ms", MILLISECOND)
+
+
+def _tick_step(shown_us: int, least_us: float) -> int:
+    """The smallest round step that is at least so long."""
+    clock = [*(count * MINUTE for count in (1, 2, 5, 10, 15, 30)), *(count * HOUR for count in (1, 2, 3, 6, 12))]
+    tens = [digit * int(10**power) for power in range(8) for digit in (1, 2, 5)]
+    rounds = [*clock, *(count * DAY for count in tens)] if shown_us >= 5 * MINUTE else tens
+    return next((step for step in rounds if step >= least_us), rounds[-1])

@@ -1,0 +1,201 @@
+"""The front as a notebook uses it: a workflow defined on the spot, run and compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import durable_sim as ds
+from durable_sim.errors import UnknownNameError
+
+
+@ds.activity
+async def charge(ctx: ds.ActivityContext, order: dict[str, Any]) -> Any:
+    """Charges once, however often it is tried."""
+    payments = ctx.service("payments")
+    return await payments.charge(order["order_id"], order["total"], idempotency_key=ctx.idempotency_key)
+
+
+@ds.activity
+async def ship(ctx: ds.ActivityContext, order: dict[str, Any]) -> Any:
+    """Books one parcel."""
+    return await ctx.service("shipping").schedule(order["order_id"], idempotency_key=ctx.idempotency_key)
+
+
+async def fulfill_order(ctx: ds.WorkflowContext, order: dict[str, Any]) -> str:
+    """Charge, wait, ship."""
+    charged = await ctx.execute_activity(charge, order, start_to_close_timeout="30s")
+    await ctx.sleep("24h")
+    await ctx.execute_activity(ship, order, start_to_close_timeout="30s")
+    return str(charged["id"])
+
+
+ORDER = {"order_id": "o-1", "total": 40}
+
+
+def crashed(**options: Any) -> ds.Run:
+    """The run of the issue: one order, one crash."""
+    return ds.run(fulfill_order, ORDER, services=ds.library.shop(), faults=[ds.Crash(at="200ms")], seed=7, **options)
+
+
+def test_a_run_takes_ten_lines_and_shows_itself() -> None:
+    """Its text has the model, the verdicts, the story and the violations."""
+    run = crashed(model="replay")
+    assert run.verdicts == {"completed": 1}
+    assert run.ok
+    assert run.faults == {"planned": 1, "fired": 1, "hit": 1}
+    text = repr(run)
+    assert text == str(run) == run.report()
+    assert text.startswith("replay, seed 7: 1 execution(s): 1 completed\n")
+    assert "o-1 under replay: completed (the engine says: completed)" in text
+    assert "!! the worker crashes" in text
+    assert text.endswith("no violations")
+
+
+def test_a_run_shows_itself_in_a_notebook() -> None:
+    """The same text, with what HTML would take for its own made harmless."""
+    page = crashed(model="replay")._repr_html_()
+    assert page.startswith("<pre>replay, seed 7: ")
+    assert "-&gt; payments.charge" in page
+    assert "<- " not in page
+
+
+def test_a_bad_run_lists_its_violations() -> None:
+    """Which order, what was found, what was expected, and when."""
+    run = crashed(model="regular")
+    assert run.verdicts == {"orphaned_effect": 1}
+    assert not run.ok
+    assert {violation.execution for violation in run.violations} >= {"o-1"}
+    for violation in run.violations:
+        assert str(violation) in repr(run)
+    assert run.worst is run.execution("o-1")
+    assert run.story() == run.story("o-1")
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    """And another seed another one."""
+    digests = [crashed(model="replay").trace.digest() for _ in range(2)]
+    assert digests[0] == digests[1]
+    other = ds.run(fulfill_order, ORDER, faults=[ds.Crash(at="200ms")], seed=8)
+    assert other.trace.digest() != digests[0]
+
+
+def test_compare_runs_every_model_by_default() -> None:
+    """In one world: the crash hits all of them, and only what survives differs."""
+    compared = ds.compare(fulfill_order, ORDER, faults=[ds.Crash(at="200ms")], seed=7)
+    assert list(compared.runs) == list(ds.MODELS)
+    assert compared.verdicts["replay"] == {"completed": 1}
+    assert compared.verdicts["regular"] == {"orphaned_effect": 1}
+    assert compared["replay"].trace.digest() == crashed(model="replay").trace.digest()
+    assert compared.worst.model != "replay"
+
+
+def test_a_comparison_shows_a_table_and_the_worst_story() -> None:
+    """One row a model, and under it one execution that went wrong."""
+    compared = ds.compare(fulfill_order, ORDER, models=["replay", "regular"], faults=[ds.Crash(at="200ms")], seed=7)
+    lines = repr(compared).splitlines()
+    assert lines[0].split()[:3] == ["model", "completed", "orphaned_effect"]
+    assert [line.split()[:3] for line in lines[1:3]] == [["replay", "1", "0"], ["regular", "0", "1"]]
+    assert "The shortest story of one that went wrong:" in lines
+    assert "o-1 under regular: orphaned_effect (the engine says: open)" in lines
+    assert compared._repr_html_().startswith("<pre>model")
+
+
+def test_a_comparison_without_trouble_says_so() -> None:
+    """No story is told where nothing went wrong."""
+    text = repr(ds.compare(fulfill_order, ORDER, models=["regular", "replay"], seed=7))
+    assert text.splitlines()[-1] == "no execution went wrong"
+
+
+def test_a_fault_that_hit_nothing_is_called_out() -> None:
+    """A plan that tested nothing must not look like a success."""
+    run = ds.run(fulfill_order, ORDER, faults=[ds.Crash(at="20 days")])
+    assert run.vacuous
+    assert "WARNING: no planned fault hit anything in flight" in repr(run)
+    assert "WARNING" not in repr(crashed(model="replay"))
+
+
+def test_several_inputs_are_several_executions() -> None:
+    """They start as the arrivals say, under their own ids."""
+    inputs = [{"order_id": f"o-{number}", "total": 10} for number in (1, 2, 3)]
+    run = ds.run(fulfill_order, inputs=inputs, arrivals=ds.Arrivals("10s"))
+    assert [(one.execution.id, one.execution.arrived_us) for one in run.executions] == [
+        ("o-1", 0),
+        ("o-2", 10_000_000),
+        ("o-3", 20_000_000),
+    ]
+
+
+def test_a_run_as_plain_data() -> None:
+    """The counts of its JSON are those of the run."""
+    run = crashed(model="regular")
+    data = run.to_json()
+    assert (data["executions"], data["verdicts"], data["faults"]) == (1, {"orphaned_effect": 1}, run.faults)
+    assert len(data["violations"]) == len(run.violations)
+    assert data["trace_digest"] == run.trace.digest()
+
+
+async def no_input(ctx: ds.WorkflowContext) -> None:
+    """No model could call this."""
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"model": "replai"}, "unknown execution model 'replai': did you mean 'replay'?"),
+        ({"inputs": [1]}, "give input (for one execution) or inputs (for several), not both"),
+        ({"workers": 0}, "scenario: workers is 0, expected 1 or more"),
+        ({"horizon": "0s"}, "scenario: horizon is 0s, expected more"),
+        ({"horizon": 30}, "duration 30: a int has no unit; "),
+        ({"faults": [ds.Crash(at="1s", worker="w9")]}, "unknown worker 'w9': known: w1, w2"),
+        ({"faults": [ds.Deploy(at="1s", version="v2")]}, "unknown code version 'v2': none is known here"),
+        ({"faults": [ds.Crash(after="reply_recieved")]}, "unknown kind of trace record 'reply_recieved': did you mean"),
+        (
+            {"faults": [ds.Crash(after="reply_sent", of="payments.chrge")]},
+            "unknown operation 'payments.chrge': did you",
+        ),
+        ({"faults": [ds.Script("emial", "send", 1, "slow")]}, "unknown service 'emial': did you mean 'email'?"),
+        (
+            {"faults": [ds.Script("email", "sned", 1, "slow")]},
+            "unknown operation of email 'sned': did you mean 'send'?",
+        ),
+        ({"faults": [ds.Script("email", "send", 1, "slow", execution="o-2")]}, "unknown execution 'o-2': did you mean"),
+        ({"owed": {"email.snd": "exactly_once"}}, "unknown kind of effect 'email.snd': did you mean 'email.send'?"),
+        ({"model_options": {"replay": {"x": 1}}}, "unknown option of model replay 'x': known: rpc_latency"),
+        ({"model_options": {"replai": {}}}, "unknown execution model 'replai': did you mean 'replay'?"),
+        ({"versions": {"v2": no_input}}, "workflow no_input takes (ctx: "),
+    ],
+)
+def test_a_mistake_is_told_before_anything_runs(options: dict[str, Any], text: str) -> None:
+    """The user's own names, and the nearest that would do."""
+    with pytest.raises(ds.UserError) as caught:
+        ds.run(fulfill_order, ORDER, **options)
+    assert str(caught.value).startswith(text)
+
+
+def test_a_workflow_that_cannot_be_called_is_refused() -> None:
+    """It takes a context and an input, and is an async function."""
+    with pytest.raises(ds.UserError, match="workflow no_input takes"):
+        ds.run(no_input)
+    with pytest.raises(ds.UserError, match="is not an async function"):
+        ds.run(print)
+
+
+def test_no_inputs_and_no_models_are_refused() -> None:
+    """There would be nothing to run."""
+    with pytest.raises(ds.UserError, match="there is no input"):
+        ds.run(fulfill_order, inputs=[])
+    with pytest.raises(ds.UserError, match="there is no model"):
+        ds.compare(fulfill_order, ORDER, models=[])
+
+
+def test_what_is_not_there_is_answered_with_what_is() -> None:
+    """Executions, models of a comparison, and tables."""
+    compared = ds.compare(fulfill_order, ORDER, models=["replay"])
+    with pytest.raises(UnknownNameError, match="unknown execution 'o-9': did you mean 'o-1'"):
+        compared["replay"].story("o-9")
+    with pytest.raises(UnknownNameError, match="unknown execution model of this comparison 'regular'"):
+        compared["regular"]
+    with pytest.raises(UnknownNameError, match="unknown table 'efects': did you mean 'effects'"):
+        compared["replay"].frame("efects")

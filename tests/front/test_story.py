@@ -1,0 +1,99 @@
+"""Stories: what happened to one execution, one line an instant, and nothing that goes without saying."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import durable_sim as ds
+from durable_sim.library.orders import article_order, correct_order
+from durable_sim.views.story import story_lengths
+
+ORDER = {"order_id": "o-1", "total": 40}
+LINE = re.compile(r"  +(\d+\.\d{3})s  (w\d)?  .*")
+
+
+def test_a_story_begins_with_the_verdict_and_ends_with_the_violations() -> None:
+    """Between them stand the instants, in the order of time."""
+    run = ds.run(article_order, ORDER, model="regular", faults=[ds.Crash(after="effect_applied", of="payments.charge")])
+    first, *middle = run.story().splitlines()
+    assert first == "o-1 under regular: orphaned_effect (the engine says: open)"
+    told = [line for line in middle if line.startswith("  => ")]
+    assert middle[-len(told) :] == told
+    assert len(told) == len(run.execution("o-1").violations)
+    times = [float(match[1]) for line in middle[: -len(told)] if (match := LINE.fullmatch(line))]
+    assert len(times) == len(middle) - len(told)
+    assert times == sorted(times)
+
+
+def test_the_blow_stands_where_it_fell() -> None:
+    """After the effect, before the loss, and naming the worker."""
+    run = ds.run(article_order, ORDER, model="regular", faults=[ds.Crash(after="effect_applied", of="payments.charge")])
+    lines = [line.split("s  ", 1)[1] for line in run.story().splitlines() if LINE.fullmatch(line)]
+    assert lines == [
+        "w1   the workflow starts",
+        "w1   -> payments.charge",
+        "w1      ** payments.charge takes effect: 4000 (ledger 0)",
+        "w1   !! the worker crashes",
+        "w1   the run is lost",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (ds.Deploy(at="200ms"), "!! a deploy stops the worker"),
+        (ds.Pause(at="200ms"), "!! the worker freezes"),
+        (ds.Script("payments", "charge", 1, "error"), "<- payments.charge: ServerError"),
+        (ds.Script("payments", "charge", 1, "lose_reply"), "<- payments.charge: no answer, given up"),
+        (ds.Script("payments", "charge", 1, "error"), "charge_card: tries again in 1s"),
+        (ds.Script("payments", "charge", 1, "error"), "-> payments.charge (attempt 2)"),
+        (ds.Crash(after="request_sent"), "charge_card: the engine stops waiting for attempt 1 (START_TO_CLOSE)"),
+    ],
+)
+def test_what_goes_wrong_is_told_in_words(fault: ds.Crash, words: str) -> None:
+    """Each kind of trouble has its own line, which a calm story lacks."""
+    assert words in ds.run(correct_order(), ORDER, faults=[fault]).story()
+    assert words not in ds.run(correct_order(), ORDER).story()
+
+
+def test_an_undo_names_what_it_undoes() -> None:
+    """A compensated order shows the compensation and the effects it takes back."""
+    refused = [ds.Script("shipping", "schedule", number, "error") for number in (1, 2, 3, 4)]
+    run = ds.run(correct_order(), ORDER, faults=refused)
+    text = run.story()
+    assert run.verdicts == {"compensated": 1}
+    assert "compensation refund_charge begins" in text
+    assert "payments.refund takes effect: -4000, undoes ledger 0" in text
+    assert text.index("compensation void_label begins") < text.index("compensation refund_charge begins")
+    assert "the workflow ends: failed (" in text
+
+
+def test_status_columns_tell_their_updates_and_their_restarts() -> None:
+    """And keep quiet about the calls that keep the columns."""
+    run = ds.run(article_order, ORDER, model="status_columns", faults=[ds.Crash(after="effect_applied")])
+    assert "column charge_card updated" in run.story()
+    assert "the workflow starts again from the top (run 2)" in run.story()
+    assert "-> status." not in run.story()
+
+
+def test_a_story_tells_of_one_execution_only() -> None:
+    """The other orders of the run, and blows that did not hit it, are left out."""
+    inputs = [{"order_id": "o-1", "total": 11}, {"order_id": "o-2", "total": 22}]
+    crash = ds.Crash(after="effect_applied", of="payments.charge", nth=2)
+    run = ds.run(article_order, inputs=inputs, arrivals=ds.Arrivals("1h"), model="regular", faults=[crash])
+    assert "!!" not in run.story("o-1")
+    assert "2200" not in run.story("o-1")
+    assert "!! the worker crashes" in run.story("o-2")
+
+
+def test_among_equals_the_shortest_story_is_told() -> None:
+    """An order of one item has less to tell than an order of four; both complete."""
+    inputs = [{"order_id": "o-1", "items": [{"sku": f"s{n}", "quantity": 1} for n in range(4)]}, {"order_id": "o-2"}]
+    run = ds.run(article_order, inputs=inputs, model="replay")
+    assert run.verdicts == {"completed": 2}
+    lengths = story_lengths(run.recording)
+    assert lengths["o-2"] < lengths["o-1"]
+    assert run.story("o-2").count("\n") < run.story("o-1").count("\n")
+    assert run.worst.execution.id == "o-2"

@@ -1,0 +1,78 @@
+"""The promise of durable execution, under faults that nobody thought of."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+import durable_sim as ds
+from durable_sim.library.orders import correct_order
+from durable_sim.testing.strategies import fault_plans, mixtures
+from durable_sim.world.faults import Fault
+
+ORDER = {
+    "order_id": "o-1",
+    "customer": "ada",
+    "total": 40,
+    "items": [{"sku": "book", "quantity": 1}, {"sku": "lamp", "quantity": 2}],
+}
+SERVICES = ("payments", "inventory", "email", "shipping", "orders")
+QUICK = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _run(keys: bool, plan: tuple[Fault, ...], seed: int, flaky: ds.Mixture | None = None) -> ds.Run:
+    services = ds.library.shop(**{name: {"faults": flaky} for name in SERVICES} if flaky else {})
+    return ds.run(correct_order(keys), ORDER, model="replay", services=services, faults=plan, seed=seed, horizon="7d")
+
+
+@settings(QUICK, max_examples=600)
+@given(plan=fault_plans(), seed=st.integers(0, 1000))
+def test_every_effect_exactly_once_under_any_plan(plan: tuple[Fault, ...], seed: int) -> None:
+    """With keys, replay completes an order or undoes all of it in reverse order, whatever strikes when."""
+    run = _run(True, plan, seed)
+    assert run.ok, run.report()
+    assert set(run.verdicts) <= {"completed", "compensated"}
+
+
+@settings(QUICK, max_examples=400)
+@given(plan=fault_plans(max_size=2), flaky=mixtures(), seed=st.integers(0, 1000))
+def test_every_effect_exactly_once_in_a_flaky_world(plan: tuple[Fault, ...], flaky: ds.Mixture, seed: int) -> None:
+    """With keys, the same holds where in addition every service fails in every way."""
+    run = _run(True, plan, seed, flaky)
+    assert run.ok, run.report()
+
+
+@settings(QUICK, max_examples=200)
+@given(plan=fault_plans(max_size=3), seed=st.integers(0, 1000))
+def test_undone_orders_are_undone_in_reverse(plan: tuple[Fault, ...], seed: int) -> None:
+    """When shipping is refused for good, what stood is undone, last first, once each."""
+    refuse = ds.library.shop(shipping={"operations": {"schedule": ds.OperationSpec(faults=ds.Mixture(refuse=1.0))}})
+    run = ds.run(correct_order(), ORDER, model="replay", services=refuse, faults=plan, seed=seed, horizon="7d")
+    assert run.verdicts == {"compensated": 1}, run.report()
+    undone = [
+        run.ledger[entry.undoes].step
+        for entry in run.ledger
+        if entry.undoes is not None and entry.kind != "email.send_cancellation"
+    ]
+    assert undone == sorted(undone, reverse=True) and len(undone) >= 2
+
+
+def test_without_keys_a_double_charge_is_found_and_shrunk() -> None:
+    """Without keys the search finds a duplicate, and one fault is enough for it."""
+    seeds = 7
+    plan = find(
+        fault_plans(),
+        lambda plan: "duplicate_effect" in _run(False, plan, seeds).verdicts,
+        settings=settings(QUICK, max_examples=2000),
+    )
+    assert len(plan) == 1
+
+
+def test_replay_without_faults_needs_no_luck() -> None:
+    """Without any fault there is no duplicate to be found, keys or no keys."""
+    try:
+        find(st.integers(0, 300), lambda seed: not _run(False, (), seed).ok, settings=settings(QUICK, max_examples=50))
+    except NoSuchExample:
+        return
+    raise AssertionError("an order went wrong although nothing did")
