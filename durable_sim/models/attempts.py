@@ -16,7 +16,7 @@ from durable_sim.workflow.failures import failure_of
 from durable_sim.workflow.payloads import copied, copied_arguments
 from durable_sim.workflow.program import Program
 from durable_sim.world.database import Transaction
-from durable_sim.world.network import Sender
+from durable_sim.world.request import Sender
 from durable_sim.world.services.base import Answer
 from durable_sim.world.world import World
 

@@ -30,11 +30,11 @@ from durable_sim.randomness import LogNormal
 from durable_sim.workflow.commands import CallService, ScheduleActivity
 from durable_sim.workflow.payloads import as_json
 from durable_sim.world.database import Database, Transaction
-from durable_sim.world.network import Sender
+from durable_sim.world.request import Sender
 from durable_sim.world.services.base import Answer, Service, ServiceSpec, operation
 
 if TYPE_CHECKING:
-    from durable_sim.world.network import Request
+    from durable_sim.world.request import Request
 
 STATUS_SERVICE = "status"
 _SCHEMA = """

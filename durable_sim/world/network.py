@@ -9,9 +9,8 @@ is), so that every execution model meets the same flaky world.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import simpy
 
@@ -25,12 +24,10 @@ from durable_sim.world import faults
 from durable_sim.world.alarms import Alarm, Alarms
 from durable_sim.world.database import Transaction
 from durable_sim.world.faults import Mixture
-from durable_sim.world.ledger import Effect, Entry
+from durable_sim.world.ground import Ground
 from durable_sim.world.outages import OutageClock
+from durable_sim.world.request import Request, Sender
 from durable_sim.world.services.base import Answer, Service, ServiceSpec
-
-if TYPE_CHECKING:
-    from durable_sim.world.world import World
 
 
 class Process(Protocol):
@@ -41,14 +38,6 @@ class Process(Protocol):
 
     def deliver(self, callback: Callable[..., None], *arguments: Any) -> None:
         """Call back, unless the process is dead; later, if it is paused."""
-
-
-class Sender(NamedTuple):
-    """On whose behalf a request is sent; services do not see it, the ledger and the trace do."""
-
-    execution: str
-    step: int | None
-    attempt: int | None
 
 
 class Link(NamedTuple):
@@ -65,80 +54,14 @@ class Link(NamedTuple):
     outage: OutageClock | None
 
 
-class Request:
-    """One request under way. Services use `now_us`, `apply` and the arguments; the rest belongs to the network."""
-
-    __slots__ = ("_world", "arguments", "link", "number", "options", "sender", "sent_us", "transaction", "worker_id")
-
-    def __init__(
-        self,
-        world: World,
-        number: int,
-        link: Link,
-        sender: Sender,
-        worker_id: str,
-        command: CallService,
-        transaction: Transaction | None,
-    ) -> None:
-        self._world = world
-        self.number = number
-        self.link = link
-        self.sender = sender
-        self.worker_id = worker_id
-        self.arguments = command.arguments
-        self.options = command.options
-        self.transaction = transaction
-        self.sent_us = world.now_us
-
-    @property
-    def now_us(self) -> int:
-        """The service's clock."""
-        return self._world.now_us
-
-    def apply(self, kind: str, subject: str = "", quantity: int = 1, reference: str = "") -> Effect:
-        """Say that an effect of this kind takes place (now, or at the commit of the transaction it belongs to)."""
-        return self._apply(kind, subject, quantity, reference, None)
-
-    def undo(self, effect: Effect, kind: str, reference: str = "") -> Effect:
-        """Say that an effect of this kind takes place which undoes an earlier one."""
-        return self._apply(kind, effect.entry.subject, -effect.entry.quantity, reference, effect)
-
-    def _apply(self, kind: str, subject: str, quantity: int, reference: str, undoes: Effect | None) -> Effect:
-        execution, step, _ = self.sender
-        kind = f"{self.link.service.name}.{kind}"
-        effect = Effect(
-            Entry(-1, -1, kind, execution, step, subject, quantity, reference, None, self.number, self.sent_us)
-        )
-        if self.transaction is None:
-            self.enter(effect, undoes)
-        else:
-            self.transaction.staged.append(partial(self.enter, effect, undoes))
-        return effect
-
-    def enter(self, effect: Effect, undoes: Effect | None) -> None:
-        """Write an effect into the ledger and the trace."""
-        ledger = self._world.ledger
-        undone = None if undoes is None else undoes.entry.index
-        entry = effect.entry = effect.entry._replace(index=len(ledger), time_us=self.now_us, undoes=undone)
-        ledger.add(entry)
-        detail = {"effect": entry.index, "kind": entry.kind, "subject": entry.subject, "quantity": entry.quantity}
-        if entry.undoes is not None:
-            detail["undoes"] = entry.undoes
-        self.note(kinds.EFFECT_APPLIED, detail)
-
-    def note(self, kind: str, data: dict[str, Any] | None = None) -> None:
-        """Leave a record of this call in the trace."""
-        execution, step, attempt = self.sender
-        self._world.trace.add(kind, execution, self.worker_id, self.link.subject, step, attempt, self.number, data)
-
-
 class Call:
     """The caller's end of a request: waits for one answer or a time-out, whichever comes first."""
 
-    __slots__ = ("_deadline", "_on_answer", "_open", "_process", "request")
+    __slots__ = ("_deadline", "_on_answer", "_open", "_process", "link", "request")
 
-    def __init__(self, request: Request, process: Process, on_answer: Callable[[Answer], None]) -> None:
+    def __init__(self, request: Request, link: Link, process: Process, on_answer: Callable[[Answer], None]) -> None:
         self.request = request
+        self.link = link
         self._process = process
         self._on_answer = on_answer
         self._deadline: Alarm | None = None
@@ -148,7 +71,7 @@ class Call:
         """Set the alarm at which the caller gives up; needed only where the answer may not be there by then."""
         if self._deadline is None and self._open:
             request = self.request
-            left_us = max(0, request.sent_us + request.link.timeout_us - request.now_us)
+            left_us = max(0, request.sent_us + self.link.timeout_us - request.now_us)
             self._deadline = alarms.after(left_us, self.give_up)
 
     def answer(self, answer: Answer) -> None:
@@ -157,7 +80,7 @@ class Call:
 
     def give_up(self) -> None:
         """The caller's time-out has come."""
-        link = self.request.link
+        link = self.link
         error = CallTimeout(
             link.subject, f"no answer within {format_us(link.timeout_us)}; it may or may not have happened"
         )
@@ -176,8 +99,15 @@ class Call:
 class Network:
     """Carries the calls of one run."""
 
-    def __init__(self, world: World, specs: dict[str, ServiceSpec], scripts: tuple[faults.Script, ...]) -> None:
-        self._world = world
+    def __init__(
+        self,
+        ground: Ground,
+        services: Mapping[str, Service],
+        specs: Mapping[str, ServiceSpec],
+        scripts: tuple[faults.Script, ...],
+    ) -> None:
+        self._ground = ground
+        self._services = services
         self._specs = specs
         self._scripts = {script.target: script for script in scripts}
         self._links: dict[tuple[str, str], Link] = {}
@@ -201,14 +131,13 @@ class Network:
         transaction: Transaction | None = None,
     ) -> None:
         """Put a request on its way; `on_answer` is called in the caller's process with what becomes of it."""
-        world = self._world
         link = self.link(command.service, command.operation)
         self._check_arguments(link, command)
         if not link.service.on_database:
             transaction = None
         self._sent += 1
-        request = Request(world, self._sent, link, sender, process.worker_id, command, transaction)
-        call = Call(request, process, on_answer)
+        request = Request(self._ground, self._sent, command, link.signature, sender, process.worker_id, transaction)
+        call = Call(request, link, process, on_answer)
         fate, mixture, chances = self._fate(link, sender.execution)
         self._carry(call, fate, mixture, chances)
         request.note(kinds.REQUEST_SENT, None if fate == faults.OK else {"fault": fate})
@@ -224,14 +153,14 @@ class Network:
         spec = self._specs.get(name)
         if spec is None:
             raise UnknownNameError("service", name, self._specs)
-        service = self._world.services[name]
+        service = self._services[name]
         signature = spec.service.signature(name, operation)
         own = spec.operations.get(operation)
         mixture = (own and own.faults) or spec.faults
         outage = None
         if spec.outage is not None:
             outage = self._outages.setdefault(
-                name, OutageClock(spec.outage, self._world.randomness.stream("outage", name))
+                name, OutageClock(spec.outage, self._ground.randomness.stream("outage", name))
             )
         return Link(
             service,
@@ -260,13 +189,13 @@ class Network:
         counts = self._counts
         nth = counts[link.subject, execution] = counts.get((link.subject, execution), 0) + 1
         overall = counts[link.subject, None] = counts.get((link.subject, None), 0) + 1
-        chances = self._world.randomness.uniforms("call", link.subject, execution, nth)
+        chances = self._ground.randomness.uniforms("call", link.subject, execution, nth)
         script = self._scripts.get((link.subject, execution, nth)) or self._scripts.get((link.subject, None, overall))
         if script is not None:
             self.scripts_fired += 1
             return script.fault, link.faults, chances
         mixture = link.faults
-        if link.outage is not None and link.outage.down(self._world.now_us):
+        if link.outage is not None and link.outage.down(self._ground.now_us):
             mixture = link.outage.faults
         elif chances[0] >= link.fault_share:
             return faults.OK, mixture, chances
@@ -276,12 +205,12 @@ class Network:
         return fate, mixture, chances
 
     def _carry(self, call: Call, fate: str, mixture: Mixture, chances: tuple[float, ...]) -> None:
-        link = call.request.link
+        link = call.link
         latency_us = link.latency.sample_us(chances[1])
         if fate == faults.SLOW:
             latency_us = int(latency_us * mixture.slow_factor)
         if fate in _UNANSWERED or latency_us >= link.timeout_us:
-            call.set_deadline(self._world.alarms)
+            call.set_deadline(self._ground.alarms)
         if fate == faults.LOSE_REQUEST:
             return
         processing_us = int(latency_us * link.service.processing_share)
@@ -289,7 +218,7 @@ class Network:
         reply_us = latency_us - processing_us - request_us
         if fate == faults.LATE_EFFECT:
             request_us = link.timeout_us + mixture.late_by.sample_us(chances[2]) + 1
-        env = self._world.env
+        env = self._ground.env
         env.process(self._deliver(call, fate, request_us, processing_us, reply_us))
         if fate == faults.DUPLICATE:
             again_us = request_us + 1 + mixture.duplicate_after.sample_us(chances[3])
@@ -299,23 +228,23 @@ class Network:
         self, call: Call, fate: str, request_us: int, processing_us: int, reply_us: int
     ) -> Generator[simpy.Event, Any, None]:
         """One delivery of a request, from the wire to the reply."""
-        request, env = call.request, self._world.env
+        request, link, env = call.request, call.link, self._ground.env
         self._deliveries += 1
         delivery = self._deliveries
         self.in_flight[delivery] = request.sender.execution
         yield env.timeout(request_us)
         request.note(kinds.REQUEST_RECEIVED)
-        answer = _refusal(request.link, fate)
+        answer = _refusal(link, fate)
         if answer is None:
-            service = request.link.service
+            service = link.service
             answer = service.admit(request)
             if answer is None:
                 if processing_us:
                     yield env.timeout(processing_us)
                 if service.database is not None and service.database.blocked(request.transaction):
-                    call.set_deadline(self._world.alarms)
+                    call.set_deadline(self._ground.alarms)
                     yield from service.database.turn(request.transaction)
-                answer = _execute(request, fate)
+                answer = _execute(link, request, fate)
                 service.finished(request, answer)
         del self.in_flight[delivery]
         request.note(kinds.REPLY_SENT)
@@ -333,8 +262,8 @@ def _refusal(link: Link, fate: str) -> Answer | None:
     return None
 
 
-def _execute(request: Request, fate: str) -> Answer:
-    link, transaction = request.link, request.transaction
+def _execute(link: Link, request: Request, fate: str) -> Answer:
+    transaction = request.transaction
     if fate == faults.ERROR:
         return _server_error(link)
     if transaction is not None:

@@ -4,39 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import simpy
-
 from durable_sim.errors import UserError
-from durable_sim.randomness import Randomness
-from durable_sim.trace import Trace
-from durable_sim.world.alarms import Alarms
 from durable_sim.world.database import Database
 from durable_sim.world.faults import Script
-from durable_sim.world.ledger import EffectKind, Ledger
+from durable_sim.world.ground import Ground
+from durable_sim.world.ledger import EffectKind
 from durable_sim.world.network import Network
 from durable_sim.world.services.base import Service, ServiceSpec
 
 
-class World:
+class World(Ground):
     """A fresh world for the given seed and services."""
 
     def __init__(self, seed: int, specs: Mapping[str, ServiceSpec], scripts: tuple[Script, ...] = ()) -> None:
         _check_tables(specs)
-        self.env = simpy.Environment()
-        self.randomness = Randomness(seed)
-        self.trace = Trace(self.env)
-        self.ledger = Ledger()
-        self.alarms = Alarms(self.env)
+        super().__init__(seed)
         self.database = Database(self.env)
         self.services = {
             name: spec.create(name, self.database if spec.service.on_database else None) for name, spec in specs.items()
         }
-        self.network = Network(self, dict(specs), scripts)
-
-    @property
-    def now_us(self) -> int:
-        """Simulated time since the start, in microseconds."""
-        return self.env.now  # type: ignore[return-value]
+        self.network = Network(self, self.services, specs, scripts)
 
     def effect_kinds(self) -> dict[str, EffectKind]:
         """What kinds of effect the services of this world can have, by name."""

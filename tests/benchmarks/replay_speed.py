@@ -22,7 +22,7 @@ from durable_sim.library.shop import shop
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.workflow.commands import CallService
-from durable_sim.world.network import Request, Sender
+from durable_sim.world.request import Request, Sender
 from durable_sim.world.world import World
 
 ORDERS = 2_000
@@ -55,7 +55,8 @@ def same_calls() -> None:
         yield env.timeout(latency_us // 2)
         own = (order,) if operation == "complete" else arguments
         command = CallService(1, service, operation, own, {"reference": order})
-        link.function(Request(world, 1, link, Sender(order, 1, 1), "bare", command, None), *own, reference=order)
+        request = Request(world, 1, command, link.signature, Sender(order, 1, 1), "bare", None)
+        link.function(request, *own, reference=order)
         yield env.timeout(latency_us - latency_us // 2)
 
     def order(name: str, start: int) -> Generator[simpy.Event, Any, None]:

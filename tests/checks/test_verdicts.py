@@ -12,7 +12,7 @@ from durable_sim.checks.violations import BAD, VERDICTS
 from durable_sim.library.orders import correct_order
 from durable_sim.world.database import Database
 from durable_sim.world.ledger import Effect
-from durable_sim.world.network import Request
+from durable_sim.world.request import Request
 
 ONCE = ds.RetryPolicy(maximum_attempts=1)
 Workflow = Callable[..., Coroutine[Any, Any, Any]]

@@ -12,7 +12,7 @@ from durable_sim.workflow.commands import CallService
 from durable_sim.world.database import Transaction
 from durable_sim.world.faults import CallFault, Script
 from durable_sim.world.ledger import Entry
-from durable_sim.world.network import Sender
+from durable_sim.world.request import Sender
 from durable_sim.world.services.base import Answer, ServiceSpec
 from durable_sim.world.world import World
 

@@ -38,7 +38,7 @@ class Replay:
     def pending(self, execution: Execution) -> str | None:
         """What the server waits for, unless that is workflow code that fails whenever it is run."""
         run = self.server.runs[execution.id]
-        return None if run.task_attempt > 1 else _waits_for(run)
+        return None if run.task_failing else _waits_for(run)
 
 
 def _waits_for(run: Run) -> str | None:

@@ -107,6 +107,7 @@ class Run:
         "sticky",
         "task_alarm",
         "task_attempt",
+        "task_failing",
         "task_scheduled",
         "task_started_id",
         "timers",
@@ -123,6 +124,7 @@ class Run:
         self.task_scheduled = False
         self.task_started_id: int | None = None
         self.task_attempt = 1
+        self.task_failing = False
         self.task_alarm: Alarm | None = None
         self.sticky: Poller | None = None
         self.transient: list[Event] = []
@@ -271,7 +273,7 @@ class Server:
             return
         data = {"cause": cause, "message": message, "attempt": run.task_attempt}
         self._world.trace.add(kinds.WORKFLOW_TASK_FAILED, run.execution.id, poller.process.worker_id, data=data)
-        run.task_started_id = None
+        run.task_started_id, run.task_failing = None, True
         run.task_alarm.cancel()
         if run.task_attempt == 1:
             self._append(run, events.WORKFLOW_TASK_FAILED, {"cause": cause, "message": message})
@@ -295,7 +297,7 @@ class Server:
             run.task_alarm.cancel()
         run.history.extend(run.transient)
         run.transient = []
-        run.task_started_id, run.task_attempt = None, 1
+        run.task_started_id, run.task_attempt, run.task_failing = None, 1, False
         if run.buffered and isinstance(
             decision.commands[-1] if decision.commands else None, (CompleteWorkflow, FailWorkflow)
         ):

@@ -20,7 +20,7 @@ from durable_sim.world.ledger import EffectKind
 
 if TYPE_CHECKING:
     from durable_sim.world.database import Database
-    from durable_sim.world.network import Request
+    from durable_sim.world.request import Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 

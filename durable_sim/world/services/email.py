@@ -13,7 +13,7 @@ from durable_sim.world.services.base import Service, operation
 
 if TYPE_CHECKING:
     from durable_sim.world.database import Database
-    from durable_sim.world.network import Request
+    from durable_sim.world.request import Request
 
 
 class Email(Service):

@@ -17,7 +17,7 @@ from durable_sim.world.services.base import Canceled, Service, operation
 
 if TYPE_CHECKING:
     from durable_sim.world.database import Database
-    from durable_sim.world.network import Request
+    from durable_sim.world.request import Request
 
 _SCHEMA = """
 CREATE TABLE inventory (
@@ -85,15 +85,15 @@ class Inventory(Service):
         """Set units of one item aside. Gives {"reservation"}."""
         sql = self._sql
         if quantity <= 0:
-            raise Rejected(request.link.subject, f"400 the quantity is {quantity}, expected 1 or more")
+            raise Rejected(request.subject, f"400 the quantity is {quantity}, expected 1 or more")
         released, known = sql.execute(_LOOK, (reference, idempotency_key)).fetchone()
         if released:
-            raise Canceled(request.link.subject, f"{reference} was released before this request arrived")
+            raise Canceled(request.subject, f"{reference} was released before this request arrived")
         if known:
             return {"reservation": known}
         update = "UPDATE inventory SET reserved = reserved + ? WHERE sku = ? AND available >= ?"
         if sql.execute(update, (quantity, sku, quantity)).rowcount == 0 and not self._first_time(sku, quantity):
-            raise OutOfStock(request.link.subject, f"fewer than {quantity} of {sku} are left")
+            raise OutOfStock(request.subject, f"fewer than {quantity} of {sku} are left")
         insert = "INSERT INTO reservations (idempotency_key, reference, sku, quantity) VALUES (?, ?, ?, ?)"
         reservation = sql.execute(insert, (idempotency_key, reference, sku, quantity)).lastrowid
         assert reservation is not None

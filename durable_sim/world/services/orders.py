@@ -9,7 +9,7 @@ from durable_sim.world.services.base import Canceled, Service, operation
 
 if TYPE_CHECKING:
     from durable_sim.world.database import Database
-    from durable_sim.world.network import Request
+    from durable_sim.world.request import Request
 
 _SCHEMA = """
 CREATE TABLE orders (id TEXT PRIMARY KEY, status TEXT NOT NULL, reference TEXT);
@@ -45,7 +45,7 @@ class Orders(Service):
         if changed:
             self._effects[order_id] = request.apply("complete", reference=order_id)
         elif self._is_cancelled(reference):
-            raise Canceled(request.link.subject, f"{reference} was cancelled before this request arrived")
+            raise Canceled(request.subject, f"{reference} was cancelled before this request arrived")
         return {"status": "complete"}
 
     @operation

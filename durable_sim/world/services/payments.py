@@ -18,7 +18,7 @@ from durable_sim.world.services.base import Answer, Service, Tombstones, operati
 
 if TYPE_CHECKING:
     from durable_sim.world.database import Database
-    from durable_sim.world.network import Request
+    from durable_sim.world.request import Request
 
 DECLINED_CARD = "card_declined"
 
@@ -98,12 +98,12 @@ class Payments(Service):
         card: str = "card_ok",
     ) -> dict[str, Any]:
         """Take money. Gives {"id", "amount", "status"}."""
-        self._cancelled.check(request.link.subject, reference)
+        self._cancelled.check(request.subject, reference)
         if card == DECLINED_CARD:
-            raise CardDeclined(request.link.subject, f"402 the card of {customer} was declined")
+            raise CardDeclined(request.subject, f"402 the card of {customer} was declined")
         cents = round(amount * 100)
         if cents <= 0:
-            raise InvalidAmount(request.link.subject, f"400 the amount is {amount}, expected more than 0")
+            raise InvalidAmount(request.subject, f"400 the amount is {amount}, expected more than 0")
         number = f"ch_{len(self._books.charges) + 1}"
         effect = request.apply("charge", quantity=cents, reference=number)
         self._books.charges[number] = _Charge(number, cents, reference, effect)
@@ -123,7 +123,7 @@ class Payments(Service):
         if charge_id is not None:
             return {"refunded": [self._refund(request, self._known(request, charge_id))]}
         if reference is None:
-            raise Rejected(request.link.subject, "400 give charge_id or reference")
+            raise Rejected(request.subject, "400 give charge_id or reference")
         self._cancelled.bury(reference, request.now_us)
         due = [c for c in self._books.charges.values() if c.reference == reference and not c.refunded]
         return {"refunded": [self._refund(request, charge) for charge in reversed(due)]}
@@ -148,7 +148,7 @@ class Payments(Service):
         return {"charge": {"": self._books.taken_cents - self._books.refunded_cents}}
 
     def _replay(self, request: Request, saved: _Saved) -> Answer:
-        subject = request.link.subject
+        subject = request.subject
         if saved.parameters != _parameters(request):
             return Answer(error=IdempotencyError(subject, "400 idempotency key reused with other parameters"))
         if saved.answer is None:
@@ -160,9 +160,9 @@ class Payments(Service):
     def _known(self, request: Request, charge_id: str) -> _Charge:
         charge = self._books.charges.get(charge_id)
         if charge is None:
-            raise NoSuchCharge(request.link.subject, f"404 no charge {charge_id}")
+            raise NoSuchCharge(request.subject, f"404 no charge {charge_id}")
         if charge.refunded:
-            raise ChargeAlreadyRefunded(request.link.subject, f"400 charge {charge_id} has already been refunded")
+            raise ChargeAlreadyRefunded(request.subject, f"400 charge {charge_id} has already been refunded")
         return charge
 
     def _refund(self, request: Request, charge: _Charge) -> str:
@@ -173,5 +173,5 @@ class Payments(Service):
 
 
 def _parameters(request: Request) -> tuple[Any, ...]:
-    bound = request.link.signature.bind(*request.arguments, **request.options)
-    return (request.link.subject, sorted(bound.arguments.items()))
+    bound = request.signature.bind(*request.arguments, **request.options)
+    return (request.subject, sorted(bound.arguments.items()))

@@ -12,7 +12,7 @@ from durable_sim.world.services.base import Service, Tombstones, operation
 
 if TYPE_CHECKING:
     from durable_sim.world.database import Database
-    from durable_sim.world.network import Request
+    from durable_sim.world.request import Request
 
 
 class NoSuchLabel(Rejected):
@@ -62,7 +62,7 @@ class Shipping(Service):
         idempotency_key: str | None = None,
     ) -> dict[str, Any]:
         """Book a parcel. Gives {"label"}."""
-        self._cancelled.check(request.link.subject, reference)
+        self._cancelled.check(request.subject, reference)
         if idempotency_key is not None and idempotency_key in self._by_key:
             return {"label": self._by_key[idempotency_key]}
         number = f"lb_{len(self._labels) + 1}"
@@ -80,7 +80,7 @@ class Shipping(Service):
             self._check_window(request, known)
             return {"voided": [self._void(request, known)]}
         if reference is None:
-            raise Rejected(request.link.subject, "400 give label or reference")
+            raise Rejected(request.subject, "400 give label or reference")
         self._cancelled.bury(reference, request.now_us)
         due = [found for found in self._labels.values() if found.reference == reference and not found.voided]
         for found in due:
@@ -93,15 +93,15 @@ class Shipping(Service):
     def _known(self, request: Request, number: str) -> _Label:
         label = self._labels.get(number)
         if label is None:
-            raise NoSuchLabel(request.link.subject, f"404 no label {number}")
+            raise NoSuchLabel(request.subject, f"404 no label {number}")
         if label.voided:
-            raise LabelAlreadyVoided(request.link.subject, f"400 label {number} has already been voided")
+            raise LabelAlreadyVoided(request.subject, f"400 label {number} has already been voided")
         return label
 
     def _check_window(self, request: Request, label: _Label) -> None:
         if request.now_us - label.booked_us > self._void_window_us:
             age = format_us(request.now_us - label.booked_us)
-            raise VoidWindowClosed(request.link.subject, f"400 label {label.id} is {age} old")
+            raise VoidWindowClosed(request.subject, f"400 label {label.id} is {age} old")
 
     def _void(self, request: Request, label: _Label) -> str:
         label.voided = True
