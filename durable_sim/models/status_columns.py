@@ -3,7 +3,9 @@
 Runs are local; after each step its column and result are written with one SQL update, and a sweeper job restarts
 orders that are unfinished and have not been touched for a while. Between a step's effect and the update there is a
 window, and it is really there: two requests over the network, with a crash possible between any two instants. Retries
-are counted in memory. A failed step leaves no mark, so a restart during a compensation goes forward again.
+are counted in memory. A run in a living process renews its claim on the row; without `renew_claims`, a long sleep or a
+slow step looks like a crash to the sweeper. A failed step leaves no mark, so a restart during a compensation goes
+forward again.
 
 A restart is another run of the code, with another run id and so other idempotency keys: nothing in the pattern keeps
 them. With `stable_keys` they are derived from the row instead, and services that honour keys then close the window.
@@ -118,6 +120,7 @@ class StatusColumns:
         claim_lasts: Duration = "2m",
         restarts_max: int = 10,
         stable_keys: bool = False,
+        renew_claims: bool = True,
     ) -> None:
         self.home = home
         self._transactional = transactional
@@ -125,6 +128,7 @@ class StatusColumns:
         self._claim_us = duration_us(claim_lasts)
         self._restarts_max = restarts_max
         self._stable_keys = stable_keys
+        self._renew_claims = renew_claims
         table = home.world.services[STATUS_SERVICE]
         assert isinstance(table, StatusTable)
         self._table = table
@@ -132,6 +136,7 @@ class StatusColumns:
         self._outcomes: dict[str, tuple[Outcome, str]] = {}
         self._executions: dict[str, Execution] = {}
         self._starts: dict[str, int] = {}
+        self._runs: dict[str, LocalRun] = {}
         self._sweeping = False
 
     def submit(self, execution: Execution) -> None:
@@ -168,6 +173,7 @@ class StatusColumns:
 
     def run_ended(self, run: LocalRun, outcome: Outcome) -> None:
         """Close the row: the order is done with once the database says so."""
+        self._let_go(run)
         status = "completed" if outcome.failure is None else "failed"
         self._outcomes.setdefault(run.execution.id, (outcome, run.process.worker_id))
         self._call(run, "finish", (run.execution.id, status), _whatever)
@@ -182,7 +188,18 @@ class StatusColumns:
         if process is not None:
             run_id = execution.id if self._stable_keys else f"{execution.id}#{number}"
             run = LocalRun(self, process, execution, run_id, ("run", number) if number > 1 else ())
+            self._runs[execution.id] = run
             process.deliver(self._load, run)
+
+    def _let_go(self, run: LocalRun) -> None:
+        if self._runs.get(run.execution.id) is run:
+            del self._runs[run.execution.id]
+
+    def _renewed(self) -> list[str]:
+        """The rows whose claim a living process renews; one that stands still does not."""
+        if not self._renew_claims:
+            return []
+        return [row for row, run in self._runs.items() if run.process.alive and not run.process.paused]
 
     def _load(self, run: LocalRun) -> None:
         self._call(run, "load", (run.execution.id,), partial(self._loaded, run))
@@ -191,6 +208,8 @@ class StatusColumns:
         if answer.error is None:
             run.memory["columns"] = answer.value
             run.begin()
+        else:
+            self._let_go(run)
 
     def _done(
         self, run: LocalRun, command: ScheduleActivity, column: str, outcome: Outcome, transaction: Transaction | None
@@ -218,6 +237,7 @@ class StatusColumns:
         if transaction is not None:
             run.world.database.close(transaction, commit=False)
         run.note(kinds.EXECUTION_LOST, data={"error": str(answer.error)})
+        self._let_go(run)
         run.abandon()  # the application's error handler gives up; the sweeper comes by later
 
     def _finished(self, row: str) -> None:
@@ -236,6 +256,8 @@ class StatusColumns:
         while any(map(self._restartable, self._executions.values())):
             yield world.env.timeout(self._sweep_every_us)
             yield from world.database.turn(None)
+            for row in self._renewed():
+                table.touch(row, world.now_us)
             for row in table.untouched_since(world.now_us - self._claim_us):
                 if self._restartable(self._executions[row]):
                     table.touch(row, world.now_us)

@@ -20,7 +20,8 @@ def test_example_does_what_the_text_below_it_says(capsys: pytest.CaptureFixture[
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
     first, second = capsys.readouterr().out.split("no violations", 1)
     assert "replay, seed 0: 1 execution(s): 1 completed" in first
-    assert re.search(r"^replay +1 ", second, re.MULTILINE) and "duplicate_effect" in second
+    assert re.search(r"^status_columns_transactional +1 +0 ", second, re.MULTILINE)
+    assert re.search(r"^replay +0 +1 ", second, re.MULTILINE) and "duplicate_effect" in second
 
 
 def test_every_model_is_in_the_table() -> None:

@@ -134,7 +134,7 @@ def test_the_sweeper_starts_what_nobody_has_touched_for_a_while() -> None:
 
 
 def test_a_claim_that_runs_out_while_the_work_goes_on_makes_two_runs_at_once() -> None:
-    """A step that takes longer than its claim is begun by a second run; with a longer claim it is not."""
+    """A step that takes longer than a claim that nobody renews is begun by a second run."""
 
     async def slowly(ctx: ds.ActivityContext) -> None:
         await ctx.sleep("5m")
@@ -143,12 +143,13 @@ def test_a_claim_that_runs_out_while_the_work_goes_on_makes_two_runs_at_once() -
     async def patient(ctx: ds.WorkflowContext, order: Any) -> None:
         await ctx.execute_activity(slowly, start_to_close_timeout="10m")
 
-    def run(claim: str) -> ds.Run:
-        options = {"status_columns": {"claim_lasts": claim}}
+    def run(claim: str, renew: bool = False) -> ds.Run:
+        options = {"status_columns": {"claim_lasts": claim, "renew_claims": renew}}
         return ds.run(patient, ORDER, model="status_columns", model_options=options)
 
     assert verdict(run("2m")) == "duplicate_effect" and counted(run("2m"), "execution_restarted") >= 1
-    assert verdict(run("10m")) == "completed" and counted(run("10m"), "execution_restarted") == 0
+    for calm in (run("10m"), run("2m", renew=True)):
+        assert verdict(calm) == "completed" and counted(calm, "execution_restarted") == 0
 
 
 def test_the_sweeper_gives_up_after_so_many_restarts() -> None:

@@ -1,4 +1,4 @@
-"""The injector: faults strike when the plan says, and what was planned is counted against what fired and what it hit."""
+"""The injector: faults strike when the plan says, and what was planned is counted against what fired and hit."""
 
 from __future__ import annotations
 
@@ -125,9 +125,7 @@ def test_at_strikes_at_a_time() -> None:
 def test_without_a_worker_the_first_that_has_work_is_hit() -> None:
     """At a time a crash looks for work in hand; where nobody has any it takes the first worker."""
     inputs = [{"order_id": "o-1"}, {"order_id": "o-2"}]
-    busy = ds.run(
-        works, inputs=inputs, arrivals=ds.Arrivals(every="8s"), model="regular", faults=[ds.Crash(at="12s")]
-    )
+    busy = ds.run(works, inputs=inputs, arrivals=ds.Arrivals(every="8s"), model="regular", faults=[ds.Crash(at="12s")])
     assert life(busy)[0] == (12_000, "crashed", "w2")  # o-1 on w1 is over
     idle = run(ds.Crash(at="1m"))
     assert life(idle)[0] == (60_000, "crashed", "w1")
@@ -276,10 +274,9 @@ def test_a_worker_that_is_stopping_gets_no_new_work(model: str) -> None:
     for record in found.trace:
         if record.kind.startswith("worker_"):
             stopping[record.worker] = record.kind == "worker_stopping"
-        elif record.kind == "execution_started" and record.worker is not None:
-            assert not stopping[record.worker]
-            begun += 1
-        elif record.kind == "task_started" and model == "replay":
+        elif record.worker is not None and record.kind == (
+            "task_started" if model == "replay" else "execution_started"
+        ):
             assert not stopping[record.worker]
             begun += 1
     assert begun >= 6
