@@ -3,7 +3,7 @@
 The folders, in the order in which a run flows through them; each imports only from those above it:
 
     errors, durations, randomness, trace    the ground
-    workflow/     what a user writes: functions, contexts, retry policies, sagas; knows no time and no SimPy
+    workflows/    what a user writes: functions, contexts, retry policies, sagas; knows no time and no SimPy
     world/        what no engine controls: services, the network, the effect ledger, faults as data
     models/       how code survives, or does not: regular, status_columns, replay/ (server, worker, pure replay)
     library/      ready-made worlds and workloads
@@ -27,9 +27,9 @@ from durable_sim.models.registry import MODELS
 from durable_sim.randomness import Constant, Exponential, LogNormal, Uniform
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.version import __version__
-from durable_sim.workflow.context import ActivityContext, WorkflowContext
-from durable_sim.workflow.definitions import activity, workflow
-from durable_sim.workflow.failures import (
+from durable_sim.workflows.context import ActivityContext, WorkflowContext
+from durable_sim.workflows.definitions import activity, workflow
+from durable_sim.workflows.failures import (
     ActivityError,
     ActivityTimeout,
     ApplicationError,
@@ -40,8 +40,8 @@ from durable_sim.workflow.failures import (
     ServiceUnavailable,
     WorkflowFailure,
 )
-from durable_sim.workflow.retry import RetryPolicy
-from durable_sim.workflow.saga import Saga, SagaStep, run_saga
+from durable_sim.workflows.retry import RetryPolicy
+from durable_sim.workflows.saga import Saga, SagaStep, run_saga
 from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Mixture, Outage, Pause, Script
 from durable_sim.world.ledger import EffectKind
 from durable_sim.world.services.base import OperationSpec, Service, ServiceSpec, operation

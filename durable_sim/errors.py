@@ -8,7 +8,7 @@
     `-- InternalError        our own bug; please report it
 
 What goes wrong in the simulated world (a timed-out call, a declined card, a failed activity) is neither:
-those exceptions are part of the simulation, and workflow/failures.py owns them.
+those exceptions are part of the simulation, and workflows/failures.py owns them.
 
 Always holds: the fields go to `super().__init__` and the text is made in `__str__`, so that an exception survives
 pickling and the copy that SimPy makes of it.

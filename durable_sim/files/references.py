@@ -20,7 +20,7 @@ from durable_sim.library.workloads import Workload, find_workload
 from durable_sim.models.registry import MODELS
 from durable_sim.randomness import Randomness
 from durable_sim.simulation.scenario import check_workflow, execution_ids, own_id, problems_of_references
-from durable_sim.workflow.definitions import definition_of
+from durable_sim.workflows.definitions import definition_of
 from durable_sim.world.faults import CALL_FAULTS, Mixture
 from durable_sim.world.services.base import ServiceSpec
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from durable_sim.workflow.context import ActivityContext, WorkflowContext
-from durable_sim.workflow.definitions import activity, workflow
-from durable_sim.workflow.failures import ActivityError
-from durable_sim.workflow.retry import RetryPolicy
-from durable_sim.workflow.saga import Saga
+from durable_sim.workflows.context import ActivityContext, WorkflowContext
+from durable_sim.workflows.definitions import activity, workflow
+from durable_sim.workflows.failures import ActivityError
+from durable_sim.workflows.retry import RetryPolicy
+from durable_sim.workflows.saga import Saga
 
 Order = dict[str, Any]
 Activity = Callable[..., Coroutine[Any, Any, Any]]

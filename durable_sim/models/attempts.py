@@ -10,11 +10,11 @@ from durable_sim import trace as kinds
 from durable_sim.errors import InternalError
 from durable_sim.models.executions import Outcome
 from durable_sim.models.workers import WorkerProcess
-from durable_sim.workflow.commands import CallService, Sleep
-from durable_sim.workflow.context import ActivityContext, ActivityInfo
-from durable_sim.workflow.failures import failure_of
-from durable_sim.workflow.payloads import copied, copied_arguments
-from durable_sim.workflow.program import Program
+from durable_sim.workflows.commands import CallService, Sleep
+from durable_sim.workflows.context import ActivityContext, ActivityInfo
+from durable_sim.workflows.failures import failure_of
+from durable_sim.workflows.payloads import copied, copied_arguments
+from durable_sim.workflows.program import Program
 from durable_sim.world.database import Transaction
 from durable_sim.world.request import Sender
 from durable_sim.world.services.base import Answer

@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol
 
 from durable_sim import trace as kinds
 from durable_sim.models.workers import Fleet, Host
-from durable_sim.workflow.context import WorkflowInfo
-from durable_sim.workflow.definitions import WorkflowDefinition
-from durable_sim.workflow.failures import Failure
-from durable_sim.workflow.payloads import as_json
+from durable_sim.workflows.context import WorkflowInfo
+from durable_sim.workflows.definitions import WorkflowDefinition
+from durable_sim.workflows.failures import Failure
+from durable_sim.workflows.payloads import as_json
 from durable_sim.world.world import World
 
 Status = Literal["open", "completed", "failed"]

@@ -14,9 +14,9 @@ from durable_sim.errors import InternalError
 from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Execution, Home, Outcome
 from durable_sim.models.workers import WorkerProcess
-from durable_sim.workflow.commands import ScheduleActivity, StartTimer
-from durable_sim.workflow.context import WorkflowContext
-from durable_sim.workflow.failures import (
+from durable_sim.workflows.commands import ScheduleActivity, StartTimer
+from durable_sim.workflows.context import WorkflowContext
+from durable_sim.workflows.failures import (
     SCHEDULE_TO_CLOSE,
     START_TO_CLOSE,
     Failure,
@@ -24,9 +24,9 @@ from durable_sim.workflow.failures import (
     failure_of,
     timeout_failure,
 )
-from durable_sim.workflow.payloads import copied
-from durable_sim.workflow.program import Program
-from durable_sim.workflow.retry import RETRY_POLICY_NOT_SET, TIMEOUT, next_retry
+from durable_sim.workflows.payloads import copied
+from durable_sim.workflows.program import Program
+from durable_sim.workflows.retry import RETRY_POLICY_NOT_SET, TIMEOUT, next_retry
 from durable_sim.world.alarms import Alarm
 from durable_sim.world.database import Transaction
 

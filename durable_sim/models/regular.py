@@ -11,7 +11,7 @@ from durable_sim.durations import Duration, duration_us, seconds
 from durable_sim.models.executions import Execution, Home, Outcome
 from durable_sim.models.local import LocalRun, LocalStep
 from durable_sim.models.workers import WorkerProcess
-from durable_sim.workflow.commands import ScheduleActivity
+from durable_sim.workflows.commands import ScheduleActivity
 
 
 class Regular:

@@ -29,8 +29,8 @@ from durable_sim.models.executions import Execution, Home, Outcome
 from durable_sim.models.local import LocalRun, LocalStep
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.randomness import LogNormal
-from durable_sim.workflow.commands import CallService, ScheduleActivity
-from durable_sim.workflow.payloads import as_json
+from durable_sim.workflows.commands import CallService, ScheduleActivity
+from durable_sim.workflows.payloads import as_json
 from durable_sim.world.database import Database, Transaction
 from durable_sim.world.request import Sender
 from durable_sim.world.services.base import Answer, Service, ServiceSpec, operation

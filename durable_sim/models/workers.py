@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from durable_sim import trace as kinds
-from durable_sim.workflow.program import Program
+from durable_sim.workflows.program import Program
 from durable_sim.world.world import World
 
 

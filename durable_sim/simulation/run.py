@@ -16,7 +16,7 @@ from durable_sim.randomness import Randomness
 from durable_sim.simulation.injector import Injector, Strike
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.trace import Trace
-from durable_sim.workflow.definitions import WorkflowDefinition, definition_of
+from durable_sim.workflows.definitions import WorkflowDefinition, definition_of
 from durable_sim.world.ledger import EffectKind, Entry
 from durable_sim.world.world import World
 

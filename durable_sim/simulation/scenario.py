@@ -12,8 +12,8 @@ from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.models.registry import MODELS
 from durable_sim.randomness import Randomness
-from durable_sim.workflow.definitions import definition_of
-from durable_sim.workflow.payloads import copied
+from durable_sim.workflows.definitions import definition_of
+from durable_sim.workflows.payloads import copied
 from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Fault, ProcessFault, Script
 from durable_sim.world.ledger import Owed
 from durable_sim.world.services.base import ServiceSpec

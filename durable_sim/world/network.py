@@ -18,8 +18,8 @@ from durable_sim import trace as kinds
 from durable_sim.durations import duration_us, format_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.randomness import Distribution
-from durable_sim.workflow.commands import CallService
-from durable_sim.workflow.failures import CallTimeout, ServerError, ServiceError, ServiceUnavailable
+from durable_sim.workflows.commands import CallService
+from durable_sim.workflows.failures import CallTimeout, ServerError, ServiceError, ServiceUnavailable
 from durable_sim.world import faults
 from durable_sim.world.alarms import Alarm, Alarms
 from durable_sim.world.database import Transaction

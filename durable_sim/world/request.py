@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from durable_sim import trace as kinds
-from durable_sim.workflow.commands import CallService
+from durable_sim.workflows.commands import CallService
 from durable_sim.world.database import Transaction
 from durable_sim.world.ground import Ground
 from durable_sim.world.ledger import Effect, Entry

@@ -21,7 +21,7 @@ from durable_sim.library.orders import correct_order
 from durable_sim.library.shop import shop
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Arrivals, Scenario
-from durable_sim.workflow.commands import CallService
+from durable_sim.workflows.commands import CallService
 from durable_sim.world.request import Request, Sender
 from durable_sim.world.world import World
 

@@ -16,7 +16,7 @@ import durable_sim
 ROOT = Path(durable_sim.__file__).parent
 LAYERS = (
     ("version", "errors", "durations", "randomness", "trace"),
-    ("workflow",),
+    ("workflows",),
     ("world",),
     ("models",),
     ("library",),

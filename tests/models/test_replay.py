@@ -18,9 +18,9 @@ from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.model import Replay
 from durable_sim.models.replay.replay import CompleteWorkflow, Decision, FailWorkflow, replay
 from durable_sim.randomness import Randomness
-from durable_sim.workflow.commands import ScheduleActivity, StartTimer
-from durable_sim.workflow.context import WorkflowInfo
-from durable_sim.workflow.definitions import definition_of
+from durable_sim.workflows.commands import ScheduleActivity, StartTimer
+from durable_sim.workflows.context import WorkflowInfo
+from durable_sim.workflows.definitions import definition_of
 
 ORDER = {"order_id": "o-1"}
 TWO_ITEMS = {"order_id": "o-1", "items": [{"sku": "book", "quantity": 1}, {"sku": "lamp", "quantity": 2}]}

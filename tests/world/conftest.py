@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from durable_sim.trace import Record
-from durable_sim.workflow.commands import CallService
+from durable_sim.workflows.commands import CallService
 from durable_sim.world.database import Transaction
 from durable_sim.world.faults import CallFault, Script
 from durable_sim.world.ledger import Entry

@@ -9,7 +9,7 @@ import pytest
 
 from durable_sim.randomness import Constant
 from durable_sim.trace import EFFECT_APPLIED
-from durable_sim.workflow.failures import ServiceUnavailable
+from durable_sim.workflows.failures import ServiceUnavailable
 from durable_sim.world.database import Transaction
 from durable_sim.world.faults import CallFault, Mixture
 from durable_sim.world.services.base import ServiceSpec

@@ -14,7 +14,7 @@ from durable_sim.durations import duration_us
 from durable_sim.errors import DurationError, UnknownNameError, UserError
 from durable_sim.randomness import Constant, LogNormal
 from durable_sim.trace import Record
-from durable_sim.workflow.failures import CallTimeout, ServerError, ServiceUnavailable
+from durable_sim.workflows.failures import CallTimeout, ServerError, ServiceUnavailable
 from durable_sim.world.faults import CALL_FAULTS, CALM, CallFault, Mixture, Script
 from durable_sim.world.services.base import OperationSpec, ServiceSpec
 from durable_sim.world.services.email import Email

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durable_sim.randomness import Constant
-from durable_sim.workflow.failures import Rejected, ServerError
+from durable_sim.workflows.failures import Rejected, ServerError
 from durable_sim.world.faults import CALL_FAULTS, CallFault, Mixture
 from durable_sim.world.services.base import Canceled, ServiceSpec
 from durable_sim.world.services.payments import (

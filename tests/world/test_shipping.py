@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from durable_sim.randomness import Constant
-from durable_sim.workflow.failures import Rejected
+from durable_sim.workflows.failures import Rejected
 from durable_sim.world.faults import CallFault, Mixture
 from durable_sim.world.services.base import Canceled, ServiceSpec
 from durable_sim.world.services.shipping import LabelAlreadyVoided, NoSuchLabel, Shipping, VoidWindowClosed

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from durable_sim.models.replay import events
 from durable_sim.models.replay.events import Event
-from durable_sim.workflow.commands import Command, ScheduleActivity, StartTimer
-from durable_sim.workflow.context import WorkflowContext, WorkflowInfo
-from durable_sim.workflow.definitions import WorkflowDefinition
-from durable_sim.workflow.failures import Failure, WorkflowFailure, activity_error, failure_of
-from durable_sim.workflow.payloads import copied
-from durable_sim.workflow.program import Note, Program
+from durable_sim.workflows.commands import Command, ScheduleActivity, StartTimer
+from durable_sim.workflows.context import WorkflowContext, WorkflowInfo
+from durable_sim.workflows.definitions import WorkflowDefinition
+from durable_sim.workflows.failures import Failure, WorkflowFailure, activity_error, failure_of
+from durable_sim.workflows.payloads import copied
+from durable_sim.workflows.program import Note, Program
 
 
 class CompleteWorkflow(NamedTuple):

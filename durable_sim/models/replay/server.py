@@ -20,9 +20,9 @@ from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.replay import CompleteWorkflow, Decision, FailWorkflow
 from durable_sim.models.replay.wire import Wire
 from durable_sim.models.workers import WorkerProcess
-from durable_sim.workflow.commands import ScheduleActivity, StartTimer
-from durable_sim.workflow.failures import HEARTBEAT, SCHEDULE_TO_CLOSE, START_TO_CLOSE, Failure, timeout_failure
-from durable_sim.workflow.retry import TIMEOUT, next_retry
+from durable_sim.workflows.commands import ScheduleActivity, StartTimer
+from durable_sim.workflows.failures import HEARTBEAT, SCHEDULE_TO_CLOSE, START_TO_CLOSE, Failure, timeout_failure
+from durable_sim.workflows.retry import TIMEOUT, next_retry
 from durable_sim.world.alarms import Alarm
 
 WORKFLOW_TASK_TIMEOUT_US = 10 * SECOND

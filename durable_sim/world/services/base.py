@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.randomness import Distribution, LogNormal
-from durable_sim.workflow.failures import Rejected
+from durable_sim.workflows.failures import Rejected
 from durable_sim.world.faults import CALM, Mixture, Outage
 from durable_sim.world.ledger import EffectKind
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from durable_sim.workflow.failures import Rejected
+from durable_sim.workflows.failures import Rejected
 from durable_sim.world.ledger import Effect, EffectKind
 from durable_sim.world.services.base import Canceled, Service, operation
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from durable_sim.durations import Duration, duration_us
-from durable_sim.workflow.failures import Rejected
+from durable_sim.workflows.failures import Rejected
 from durable_sim.world.ledger import Effect, EffectKind
 from durable_sim.world.services.base import Answer, Service, Tombstones, operation
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from durable_sim.durations import Duration, duration_us, format_us
-from durable_sim.workflow.failures import Rejected
+from durable_sim.workflows.failures import Rejected
 from durable_sim.world.ledger import Effect, EffectKind
 from durable_sim.world.services.base import Service, Tombstones, operation
 

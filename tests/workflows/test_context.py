@@ -10,11 +10,11 @@ import pytest
 
 from durable_sim.errors import DurationError, UserError
 from durable_sim.randomness import Randomness
-from durable_sim.workflow.commands import ActivityOptions, CallService, ScheduleActivity, Sleep, StartTimer
-from durable_sim.workflow.context import ActivityContext, ActivityInfo, WorkflowContext, WorkflowInfo
-from durable_sim.workflow.definitions import activity, definition_of, name_of, workflow
-from durable_sim.workflow.program import Note, Program
-from durable_sim.workflow.retry import DEFAULT_RETRY_POLICY, RetryPolicy
+from durable_sim.workflows.commands import ActivityOptions, CallService, ScheduleActivity, Sleep, StartTimer
+from durable_sim.workflows.context import ActivityContext, ActivityInfo, WorkflowContext, WorkflowInfo
+from durable_sim.workflows.definitions import activity, definition_of, name_of, workflow
+from durable_sim.workflows.program import Note, Program
+from durable_sim.workflows.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 
 
 def info(run_id: str = "o-1/1") -> WorkflowInfo:

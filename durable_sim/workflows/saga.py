@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from durable_sim.trace import COMPENSATION_BEGUN, COMPENSATION_ENDED
-from durable_sim.workflow.context import WorkflowContext
-from durable_sim.workflow.failures import ActivityError, WorkflowFailure
+from durable_sim.workflows.context import WorkflowContext
+from durable_sim.workflows.failures import ActivityError, WorkflowFailure
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UserError
-from durable_sim.workflow.commands import ActivityOptions, CallService, ScheduleActivity, Sleep, StartTimer
-from durable_sim.workflow.definitions import name_of
-from durable_sim.workflow.payloads import copied, copied_arguments, copied_options
-from durable_sim.workflow.program import Future, Program, gather
-from durable_sim.workflow.retry import DEFAULT_RETRY_POLICY, RetryPolicy
+from durable_sim.workflows.commands import ActivityOptions, CallService, ScheduleActivity, Sleep, StartTimer
+from durable_sim.workflows.definitions import name_of
+from durable_sim.workflows.payloads import copied, copied_arguments, copied_options
+from durable_sim.workflows.program import Future, Program, gather
+from durable_sim.workflows.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 
 T = TypeVar("T")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from durable_sim.workflow.retry import RetryPolicy
+from durable_sim.workflows.retry import RetryPolicy
 
 
 class ActivityOptions(NamedTuple):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from durable_sim.durations import SECOND
 from durable_sim.errors import DurationError, UserError
-from durable_sim.workflow.failures import Failure
-from durable_sim.workflow.retry import (
+from durable_sim.workflows.failures import Failure
+from durable_sim.workflows.retry import (
     DEFAULT_RETRY_POLICY,
     MAXIMUM_ATTEMPTS_REACHED,
     NON_RETRYABLE_FAILURE,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_sim.errors import UserError
-from durable_sim.workflow.commands import StartTimer
-from durable_sim.workflow.program import Future, Note, Program, Task, gather
+from durable_sim.workflows.commands import StartTimer
+from durable_sim.workflows.program import Future, Note, Program, Task, gather
 
 
 class Sketch:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_sim.trace import COMPENSATION_BEGUN, COMPENSATION_ENDED
-from durable_sim.workflow.commands import ScheduleActivity
-from durable_sim.workflow.context import ActivityContext, WorkflowContext, WorkflowInfo
-from durable_sim.workflow.failures import ActivityError, ApplicationError, Failure, activity_error
-from durable_sim.workflow.program import Program, Task
-from durable_sim.workflow.saga import Saga, SagaStep, run_saga
+from durable_sim.workflows.commands import ScheduleActivity
+from durable_sim.workflows.context import ActivityContext, WorkflowContext, WorkflowInfo
+from durable_sim.workflows.failures import ActivityError, ApplicationError, Failure, activity_error
+from durable_sim.workflows.program import Program, Task
+from durable_sim.workflows.saga import Saga, SagaStep, run_saga
 
 Before = Literal["before", "after"]
 WHEN: tuple[Before, ...] = ("before", "after")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_sim.workflow import failures
-from durable_sim.workflow.failures import (
+from durable_sim.workflows import failures
+from durable_sim.workflows.failures import (
     HEARTBEAT,
     START_TO_CLOSE,
     ActivityError,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UserError
-from durable_sim.workflow.failures import Failure
+from durable_sim.workflows.failures import Failure
 
 NON_RETRYABLE_FAILURE = "NON_RETRYABLE_FAILURE"
 MAXIMUM_ATTEMPTS_REACHED = "MAXIMUM_ATTEMPTS_REACHED"

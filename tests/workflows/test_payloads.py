@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_sim.errors import UserError
-from durable_sim.workflow.payloads import as_json, copied
+from durable_sim.workflows.payloads import as_json, copied
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 jsons: st.SearchStrategy[Any] = st.recursive(

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from durable_sim.errors import UserError
-from durable_sim.workflow.commands import Command
+from durable_sim.workflows.commands import Command
 
 T = TypeVar("T")
 _NO_LOOP = ("no running event loop",)  # what asyncio.sleep and its like say where no event loop runs
