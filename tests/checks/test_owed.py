@@ -47,7 +47,7 @@ def test_faults_latencies_and_outages_do_not_change_what_is_owed() -> None:
     calm = debts(scenario(correct_order(), order), seed=1)
     broken = ds.library.shop(
         payments={"faults": ds.Mixture(lose_request=1.0), "latency": ds.Constant("2h")},
-        shipping={"outage": ds.Outage("1s", "30d")},
+        shipping={"outage": ds.Outage("1us", "30d")},
         email={"operations": {"send": ds.OperationSpec(ds.Constant("3h"), "1s", ds.Mixture(error=1.0))}},
     )
     faults = (ds.Crash(at="0s"), ds.Script("inventory", "reserve", 1, "error"), ds.Crashes(every="1s", until="1h"))

@@ -380,6 +380,46 @@ def test_steps_that_ran_in_parallel_have_no_compensation_order() -> None:
     }
 
 
+def test_parallel_steps_that_took_effect_one_after_the_other_have_no_order_either() -> None:
+    """What counts is that the second request left before the first effect, not which effect came first."""
+
+    async def reserves_beside_the_charge(ctx: ds.WorkflowContext, order: Any) -> None:
+        _, charged = await ctx.gather(do(ctx, reserve), do(ctx, charge))
+        try:
+            await do(ctx, ship)
+        except ds.ActivityError:
+            await do(ctx, release)
+            await do(ctx, refund, charged["id"])
+            raise
+
+    found = run(reserves_beside_the_charge, no_parcel())
+    assert [entry.kind for entry in found.ledger] == [
+        "inventory.reserve",
+        "payments.charge",
+        "inventory.release",
+        "payments.refund",
+    ]
+    assert found.verdicts == {"compensated": 1} and found.ok
+
+
+def test_an_effect_undone_before_another_is_made_has_no_order_with_it() -> None:
+    """Only what stands at the same time has to be undone last in, first out."""
+
+    async def undoes_as_it_goes(ctx: ds.WorkflowContext, order: Any) -> None:
+        charged = await do(ctx, charge)
+        try:
+            await do(ctx, ship)
+        except ds.ActivityError:
+            await do(ctx, refund, charged["id"])
+            await do(ctx, reserve)
+            await do(ctx, release)
+            raise
+
+    found = run(undoes_as_it_goes, no_parcel())
+    assert len(found.ledger) == 4
+    assert found.verdicts == {"compensated": 1} and found.ok
+
+
 def test_compensations_that_overlap_in_time_are_judged_by_when_they_took_effect() -> None:
     """Undoing everything at once lets the slow undo of the later step come last, which is out of order."""
     slow = ds.library.shop(
@@ -458,6 +498,23 @@ def test_the_cancellation_mail_is_best_effort() -> None:
         assert found.verdicts == {"compensated": 1} and found.ok
 
 
+def test_a_best_effort_mail_that_belongs_to_the_order_may_be_missing() -> None:
+    """What the calm run sends as best effort is no debt when it fails."""
+
+    async def says_sorry(ctx: ds.ActivityContext) -> Any:
+        return await ctx.service("email").send_cancellation("ada")
+
+    async def says_sorry_if_it_can(ctx: ds.WorkflowContext, order: Any) -> None:
+        try:
+            await do(ctx, says_sorry)
+        except ds.ActivityError:
+            pass
+
+    found = run(says_sorry_if_it_can, ds.Script("email", "send_cancellation", 1, "refuse"))
+    assert found.ledger == ()
+    assert found.verdicts == {"completed": 1} and found.ok
+
+
 # --- services with bugs of their own --------------------------------------------------------------------------------
 class Till(ds.Service):
     """Takes coins and gives them back; correct."""
@@ -515,6 +572,13 @@ class TillThatForgets(Till):
         self.taken.append(request.apply("take", quantity=coins))
 
 
+class TillWithoutPages(TillThatForgets):
+    """Planted bug: its books do not even name what it takes."""
+
+    def balance(self) -> dict[str, dict[str, int]]:
+        return {"take": {}}
+
+
 async def take(ctx: ds.ActivityContext, coins: int = 5) -> None:
     await ctx.service("till").take(coins)
 
@@ -555,6 +619,7 @@ def test_an_undo_done_twice_is_a_duplicate_effect() -> None:
     ("kind", "found", "expected"),
     [
         (TillThatPockets, "5 in the service's books", "0 as in the ledger"),
+        (TillWithoutPages, "0 in the service's books", "5 as in the ledger"),
         (TillThatForgets, "0 in the service's books", "5 as in the ledger"),
     ],
 )

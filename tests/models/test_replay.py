@@ -438,6 +438,17 @@ def test_a_rollback_heals(version: str) -> None:
     assert duration_us("3h") < ended_us(found) < duration_us("3h11m")
 
 
+def test_a_failing_task_is_tried_again_at_growing_intervals() -> None:
+    """At once, then after 10 s, from the fifth try on doubling, up to ten minutes."""
+    found = deployed("reordered", horizon="2d")
+    waits = [(later - sooner) // SECOND for sooner, later in pairwise(times_us(found, "workflow_task_failed"))]
+    growing = [10, 10, 10, 20, 40, 80, 160, 320, 600]
+    start = waits.index(10)
+    assert set(waits[:start]) == {0}
+    assert waits[start : start + len(growing)] == growing
+    assert set(waits[start + len(growing) :]) == {600}
+
+
 def test_a_failing_task_leaves_one_trace_in_the_history() -> None:
     """Later tries of the same task are not written down until one succeeds."""
     found = deployed("reordered", horizon="2d")

@@ -290,6 +290,21 @@ def test_a_crash_during_the_grace_period_does_not_hold_up_a_rolling_deploy() -> 
     assert found.faults["fired"] == 2
 
 
+def test_a_deploy_passes_over_a_worker_that_is_stopping_already() -> None:
+    """A second deploy does not drain again what the first one drains; it goes on to the next worker."""
+    found = run(ds.Deploy(at="5s", grace="30s"), ds.Deploy(at="6s", grace="30s"))
+    assert [one for one in life(found) if one[2] == "w1"] == [
+        (5_000, "stopping", "w1"),
+        (10_000, "stopped", "w1"),
+        (11_000, "started", "w1"),
+    ]
+    assert [(at, what) for at, what, worker in life(found) if worker == "w2" and what == "stopped"] == [
+        (6_000, "stopped"),
+        (11_000, "stopped"),
+    ]
+    assert found.faults["fired"] == 2 and found.verdicts == {"completed": 1}
+
+
 def test_a_worker_that_is_away_comes_back_on_the_new_code() -> None:
     """A deploy does not wait for a crashed worker; its next life runs the deployed version."""
 

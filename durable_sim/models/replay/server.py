@@ -411,6 +411,7 @@ class Server:
             )
         elif outcome.failure is None:
             self._note(kinds.RESULT_RECORDED, run, activity)
+            self._note(kinds.TASK_COMPLETED, run, activity)
             closing = {"step": task.step, "activity": task.name, "result": outcome.value}
             self._close_activity(run, activity, events.ACTIVITY_TASK_COMPLETED, closing)
         else:
@@ -446,34 +447,30 @@ class Server:
 
     def _activity_failed(self, run: Run, activity: PendingActivity, failure: Failure, retry_state: str) -> None:
         """Out of retries. A time-out with no room for another attempt counts as the end of the whole time."""
-        timed_out = failure.timeout_type is not None
-        if timed_out and retry_state == TIMEOUT:
+        if failure.timeout_type is not None and retry_state == TIMEOUT:
             failure = timeout_failure(SCHEDULE_TO_CLOSE, activity.last_failure)
-        elif timed_out and activity.last_failure is not None:
+        elif failure.timeout_type is not None and activity.last_failure is not None:
             failure = failure._replace(cause=activity.last_failure)
-        self._note(kinds.RESULT_RECORDED, run, activity, {"failure": failure.to_json(), "retry_state": retry_state})
-        closing = {
-            "step": activity.command.step,
-            "activity": activity.command.name,
-            "failure": failure,
-            "retry_state": retry_state,
-        }
-        event_type = events.ACTIVITY_TASK_TIMED_OUT if timed_out else events.ACTIVITY_TASK_FAILED
-        self._close_activity(run, activity, event_type, closing)
+        self._close_failed(run, activity, failure, retry_state, started=True)
 
     def _out_of_time(self, run: Run, activity: PendingActivity) -> None:
         started = activity.running
         if started:
             self._note(kinds.ATTEMPT_TIMED_OUT, run, activity, {"timeout": SCHEDULE_TO_CLOSE})
         failure = timeout_failure(SCHEDULE_TO_CLOSE, activity.last_failure)
-        self._note(kinds.RESULT_RECORDED, run, activity, {"failure": failure.to_json(), "retry_state": TIMEOUT})
-        closing = {
-            "step": activity.command.step,
-            "activity": activity.command.name,
-            "failure": failure,
-            "retry_state": TIMEOUT,
-        }
-        self._close_activity(run, activity, events.ACTIVITY_TASK_TIMED_OUT, closing, started=started)
+        self._close_failed(run, activity, failure, TIMEOUT, started=started)
+
+    def _close_failed(
+        self, run: Run, activity: PendingActivity, failure: Failure, retry_state: str, *, started: bool
+    ) -> None:
+        detail = {"failure": failure.to_json(), "retry_state": retry_state}
+        self._note(kinds.RESULT_RECORDED, run, activity, detail)
+        self._note(kinds.TASK_COMPLETED, run, activity, detail)
+        command = activity.command
+        closing = {"step": command.step, "activity": command.name, "failure": failure, "retry_state": retry_state}
+        timed_out = failure.timeout_type is not None
+        event_type = events.ACTIVITY_TASK_TIMED_OUT if timed_out else events.ACTIVITY_TASK_FAILED
+        self._close_activity(run, activity, event_type, closing, started=started)
 
     def _close_activity(
         self, run: Run, activity: PendingActivity, event_type: str, attributes: dict[str, Any], *, started: bool = True
