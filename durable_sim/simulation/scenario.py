@@ -134,6 +134,10 @@ class Scenario:
                 settings, self.worker_ids, self.versions, self.services, self.execution_ids()
             ):
                 raise error
+        targets = [script.target for script in self.scripts]
+        for place, (subject, _, call) in enumerate(targets):
+            if targets[place] in targets[:place]:
+                raise UserError(f"scenario: two scripts for call {call} of {subject}, expected one")
 
     def _check_names(self) -> None:
         kinds = [f"{name}.{kind.name}" for name, spec in self.services.items() for kind in spec.service.effects]
