@@ -50,10 +50,10 @@ def lost(execution: str, entries: Sequence[Entry], debt: Debt, kinds: Kinds) -> 
 def orphaned(
     execution: str, entries: Sequence[Entry], owed: Mapping[EffectKey, int], kinds: Kinds
 ) -> Iterator[Violation]:
-    """An effect that stands in the end although nobody owes it."""
+    """An effect that stands in the end although nobody owes it (one owed once that stands twice is a duplicate)."""
     for key, count in _standing(entries).items():
-        if count > owed.get(key, 0) and kinds[key[0]].owed == "exactly_once":
-            yield Violation("orphaned_effect", execution, _name(key), f"{count} left standing", f"{owed.get(key, 0)}")
+        if count and key not in owed and kinds[key[0]].owed == "exactly_once":
+            yield Violation("orphaned_effect", execution, _name(key), f"{count} left standing", "0")
 
 
 def repeats(entries: Sequence[Entry], debt: Debt, kinds: Kinds) -> int:

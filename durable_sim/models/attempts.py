@@ -83,17 +83,15 @@ class Attempt:
 
     def _go_on(self) -> None:
         program, process = self._program, self._process
-        if not process.alive:
+        if not process.alive or program.dead:
             return
         program.now_us = self._world.now_us
         program.advance()
         for command in program.take_issued():
-            self._perform(command)
-            if not process.alive:
-                return
+            process.deliver(self._perform, command)  # a crash or a pause may have struck at the one before
         main = program.main
         if main is not None and main.done:
-            self._end(main.error, main)
+            process.deliver(self._end, main.error, main)
 
     def _perform(self, command: object) -> None:
         match command:
@@ -115,6 +113,7 @@ class Attempt:
         self._go_on()
 
     def _end(self, error: BaseException | None, main: Any) -> None:
+        self._program.dead = True  # what else the code has begun goes on without it
         if error is None:
             outcome = Outcome(copied(main.result(), f"result of {self.task.name}"))
         else:

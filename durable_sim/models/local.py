@@ -108,13 +108,14 @@ class LocalRun:
         for remark in program.take_notes():
             self.note(remark.kind, remark.subject)
         for command in program.take_issued():
-            if process.alive and not program.dead:
-                self._perform(command)
+            process.deliver(self._perform, command)  # a crash or a pause may have struck at the one before
         main = program.main
-        if process.alive and main is not None and main.done and not program.dead:
-            self._end(main)
+        if main is not None and main.done:
+            process.deliver(self._end, main)
 
     def _perform(self, command: object) -> None:
+        if self._program.dead:
+            return
         match command:
             case ScheduleActivity():
                 self.note(kinds.TASK_SCHEDULED, command.name, command.step)
@@ -132,6 +133,8 @@ class LocalRun:
             self._go_on()
 
     def _end(self, main: Any) -> None:
+        if self._program.dead:
+            return
         self._program.dead = True
         if main.error is None:
             outcome = Outcome(copied(main.result(), "result of the workflow"))

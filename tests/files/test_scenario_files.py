@@ -62,6 +62,15 @@ strikes = st.one_of(
     st.fixed_dictionaries({"kind": st.just("pause")}, optional={"lasts": spans}),
     st.fixed_dictionaries({"kind": st.just("deploy")}, optional={"grace": spans, "rolling": st.booleans()}),
 )
+
+
+def _target(fault: dict[str, Any]) -> Any:
+    """What only one fault of a plan may name: the call of a script. Other faults may stand there twice."""
+    if fault["kind"] != "script":
+        return object()
+    return fault["service"], fault["operation"], fault["call"], fault.get("execution")
+
+
 faults = st.one_of(
     st.builds(lambda fault, moment: {**fault, **moment}, strikes, when),
     st.fixed_dictionaries({"kind": st.just("crashes"), "every": spans, "until": st.just("1m")}),
@@ -100,7 +109,7 @@ files = st.fixed_dictionaries(
         "arrivals": st.fixed_dictionaries({}, optional={"every": spans, "random": st.booleans()}),
         "inputs": inputs,
         "services": services,
-        "faults": st.lists(faults, max_size=4),
+        "faults": st.lists(faults, max_size=4, unique_by=_target),
         "owed": st.just({"email.send": "exactly_once"}),
         "model_options": st.fixed_dictionaries({}, optional={"regular_rerun": st.just({"reruns_max": 2})}),
         "versions": st.just({"v2": "orders.plain"}),

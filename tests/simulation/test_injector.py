@@ -384,5 +384,5 @@ def test_a_second_random_fault_leaves_the_first_as_it_was() -> None:
 def test_two_scripts_for_one_call_are_refused() -> None:
     """A call that is scripted twice is a mistake: one of the two faults would never be seen."""
     twice = [ds.Script("payments", "charge", 1, fault) for fault in ("error", "lose_reply")]
-    with pytest.raises(ds.UserError, match="two scripts for call 1 of payments.charge"):
+    with pytest.raises(ds.UserError, match=r"two scripts for call 1 of payments\.charge"):
         run(*twice)
