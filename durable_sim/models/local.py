@@ -46,7 +46,7 @@ class Keeper(Protocol):
 class LocalRun:
     """One run of a workflow function in one process."""
 
-    __slots__ = ("_program", "_stream", "execution", "keeper", "memory", "process", "run_id", "world")
+    __slots__ = ("_going", "_program", "_stream", "execution", "keeper", "memory", "process", "run_id", "world")
 
     def __init__(
         self, keeper: Keeper, process: WorkerProcess, execution: Execution, run_id: str, stream: tuple[str | int, ...]
@@ -58,6 +58,7 @@ class LocalRun:
         self.run_id = run_id
         self.memory: dict[str, Any] = {}
         self._stream = stream
+        self._going = False
         self._program = Program()
 
     def begin(self) -> None:
@@ -100,18 +101,30 @@ class LocalRun:
         self.world.trace.add(kind, self.execution.id, self.process.worker_id, subject, step, data=data)
 
     def _go_on(self) -> None:
+        """Run the code as far as it comes, in rounds: a step whose result is there at once (a column) does not nest."""
+        if self._going:
+            return
+        self._going = True
+        while self._round():
+            pass
+        self._going = False
+        main = self._program.main
+        if main is not None and main.done:
+            self.process.deliver(self._end, main)
+
+    def _round(self) -> bool:
+        """Advance once and perform what was issued; False when the code waits or has ended."""
         program, process = self._program, self.process
         if not process.alive or program.dead:
-            return
+            return False
         program.now_us = self.world.now_us
         program.advance()
         for remark in program.take_notes():
             self.note(remark.kind, remark.subject)
-        for command in program.take_issued():
+        issued = program.take_issued()
+        for command in issued:
             process.deliver(self._perform, command)  # a crash or a pause may have struck at the one before
-        main = program.main
-        if main is not None and main.done:
-            process.deliver(self._end, main)
+        return bool(issued) and not process.paused
 
     def _perform(self, command: object) -> None:
         if self._program.dead:

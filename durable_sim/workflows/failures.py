@@ -52,7 +52,7 @@ class ServiceUnavailable(ServiceError):
 
 
 class Rejected(ServiceError):
-    """The service understood and said no; asking again with the same request gives the same answer."""
+    """The service understood and said no, for a reason that a mere retry rarely changes."""
 
 
 class WorkflowFailure(Exception):

@@ -1,8 +1,7 @@
 """Alarms: callbacks at an instant that can be called off.
 
 SimPy's time-outs cannot be cancelled, and nearly every deadline of a workflow engine is. Kept here, a cancelled
-deadline costs nothing and does not keep a simulation going. Always holds: alarms ring in the order of (time, when
-set).
+deadline costs next to nothing, and does nothing. Always holds: alarms ring in the order of (time, when set).
 """
 
 from __future__ import annotations
