@@ -24,16 +24,23 @@ from durable_sim.api import Comparison, Run, compare, compare_scenario, run, run
 from durable_sim.checks.violations import Violation
 from durable_sim.errors import DurableSimError, ScenarioError, UserError
 from durable_sim.models.registry import MODELS
+from durable_sim.models.replay.history import History
 from durable_sim.randomness import Constant, Exponential, LogNormal, Uniform
+from durable_sim.simulation.live import ExecutionFailed, Simulation, UpdateFailed, WorkflowHandle
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.version import __version__
-from durable_sim.workflows.context import ActivityContext, WorkflowContext
+from durable_sim.workflows.activity_context import ActivityContext
+from durable_sim.workflows.context import WorkflowContext
 from durable_sim.workflows.definitions import activity, workflow
 from durable_sim.workflows.failures import (
     ActivityError,
     ActivityTimeout,
     ApplicationError,
     CallTimeout,
+    CancelledError,
+    CancelledFailure,
+    ChildWorkflowError,
+    NonDeterminismError,
     Rejected,
     ServerError,
     ServiceError,
@@ -54,6 +61,9 @@ __all__ = [
     "ApplicationError",
     "Arrivals",
     "CallTimeout",
+    "CancelledError",
+    "CancelledFailure",
+    "ChildWorkflowError",
     "Comparison",
     "Constant",
     "Crash",
@@ -62,9 +72,12 @@ __all__ = [
     "Deploys",
     "DurableSimError",
     "EffectKind",
+    "ExecutionFailed",
     "Exponential",
+    "History",
     "LogNormal",
     "Mixture",
+    "NonDeterminismError",
     "OperationSpec",
     "Outage",
     "Pause",
@@ -81,11 +94,14 @@ __all__ = [
     "ServiceError",
     "ServiceSpec",
     "ServiceUnavailable",
+    "Simulation",
     "Uniform",
+    "UpdateFailed",
     "UserError",
     "Violation",
     "WorkflowContext",
     "WorkflowFailure",
+    "WorkflowHandle",
     "__version__",
     "activity",
     "compare",

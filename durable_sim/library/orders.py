@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from durable_sim.workflows.context import ActivityContext, WorkflowContext
+from durable_sim.workflows.activity_context import ActivityContext
+from durable_sim.workflows.context import WorkflowContext
 from durable_sim.workflows.definitions import activity, workflow
 from durable_sim.workflows.failures import ActivityError
 from durable_sim.workflows.retry import RetryPolicy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,8 +11,8 @@ from durable_sim import trace as kinds
 from durable_sim.errors import InternalError
 from durable_sim.models.executions import Outcome
 from durable_sim.models.workers import WorkerProcess
+from durable_sim.workflows.activity_context import ActivityContext, ActivityInfo
 from durable_sim.workflows.commands import CallService, Sleep
-from durable_sim.workflows.context import ActivityContext, ActivityInfo
 from durable_sim.workflows.failures import failure_of
 from durable_sim.workflows.payloads import copied, copied_arguments
 from durable_sim.workflows.program import Program
@@ -22,16 +23,23 @@ from durable_sim.world.world import World
 
 
 class ActivityTask(NamedTuple):
-    """What a worker needs to know to make an attempt."""
+    """What a worker needs to know to make an attempt.
+
+    `execution` is whose trace and effects it belongs to; `workflow_id` differs from it for a child workflow's
+    activity. `token` names the attempt to the engine that asked for it.
+    """
 
     execution: str
     run_id: str
     step: int
     name: str
-    function: Callable[..., Any]
+    function: Callable[..., Any] | None
     arguments: tuple[Any, ...]
     attempt: int
     heartbeat_details: tuple[Any, ...] = ()
+    workflow_id: str = ""
+    token: tuple[str, int, int] = ("", 0, 0)
+    heartbeat_us: int | None = None
 
 
 def _no_heartbeat(details: tuple[Any, ...]) -> None:
@@ -59,7 +67,8 @@ class Attempt:
         self._on_end = on_end
         self._program = Program()
         self._sender = Sender(task.execution, task.step, task.attempt)
-        info = ActivityInfo(task.execution, task.run_id, task.name, task.step, task.attempt, task.heartbeat_details)
+        workflow_id = task.workflow_id or task.execution
+        info = ActivityInfo(workflow_id, task.run_id, task.name, task.step, task.attempt, task.heartbeat_details)
         self._ctx = ActivityContext(self._program, info, heartbeat)
 
     def begin(self) -> None:
@@ -71,8 +80,16 @@ class Attempt:
     def _run_code(self) -> None:
         """Make the coroutine only now: one that is made but never run would warn when it is dropped."""
         task = self.task
+        if task.function is None:
+            raise InternalError(f"activity {task.name} has no code")
         self._program.start(task.function(self._ctx, *copied_arguments(task.arguments, "argument")))
         self._go_on()
+
+    def cancel(self) -> None:
+        """Throw a `CancelledError` into the code where it waits."""
+        main = self._program.main
+        if main is not None and main.cancel():
+            self._go_on()
 
     def note(self, kind: str, data: dict[str, Any] | None = None) -> None:
         """Leave a record of this attempt in the trace."""
@@ -117,6 +134,6 @@ class Attempt:
         if error is None:
             outcome = Outcome(copied(main.result(), f"result of {self.task.name}"))
         else:
-            outcome = Outcome(failure=failure_of(error))
+            outcome = Outcome(failure=failure_of(error), cancelled=isinstance(error, CancelledError))
         self._on_end(self, outcome)
         self._process.end(self._program)

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from durable_sim import trace as kinds
 from durable_sim.models.workers import Fleet, Host
 from durable_sim.workflows.context import WorkflowInfo
-from durable_sim.workflows.definitions import WorkflowDefinition
+from durable_sim.workflows.definitions import Build, WorkflowDefinition
 from durable_sim.workflows.failures import Failure
 from durable_sim.workflows.payloads import as_json
 from durable_sim.world.world import World
@@ -22,10 +23,13 @@ Status = Literal["open", "completed", "failed"]
 class Outcome:
     """How a piece of user code ended: with a value, or with a failure."""
 
-    __slots__ = ("failure", "retry_state", "value")
+    __slots__ = ("cancelled", "failure", "retry_state", "value")
 
-    def __init__(self, value: Any = None, failure: Failure | None = None, retry_state: str = "") -> None:
+    def __init__(
+        self, value: Any = None, failure: Failure | None = None, retry_state: str = "", cancelled: bool = False
+    ) -> None:
         self.value = value
+        self.cancelled = cancelled
         self.failure = failure
         self.retry_state = retry_state
 
@@ -58,19 +62,26 @@ class Model(Host, Protocol):
 class Home:
     """What every model is built from, and the little that all do alike."""
 
-    def __init__(self, world: World, fleet: Fleet, versions: dict[str | None, WorkflowDefinition]) -> None:
+    def __init__(self, world: World, fleet: Fleet, builds: Mapping[str | None, Build], workflow: str) -> None:
         self.world = world
         self.fleet = fleet
-        self.versions = versions
+        self.builds = builds
+        self.workflow = workflow
+
+    def build(self, version: str | None) -> Build:
+        """The code of a version."""
+        return self.builds[version]
 
     def definition(self, version: str | None) -> WorkflowDefinition:
-        """The workflow code of a version."""
-        return self.versions[version]
+        """The code of the scenario's workflow in a version."""
+        definition = self.builds[version].workflow(self.workflow)
+        assert definition is not None
+        return definition
 
     def info(self, execution: Execution, run_id: str, *stream: str | int) -> WorkflowInfo:
         """The identity of a run; its random numbers depend on the execution's id and `stream` only."""
         name = ("workflow", execution.id, *stream)
-        return WorkflowInfo(execution.id, run_id, self.versions[None].name, lambda: self.world.randomness.stream(*name))
+        return WorkflowInfo(execution.id, run_id, self.workflow, lambda: self.world.randomness.stream(*name))
 
     def began(self, execution: Execution, worker_id: str | None = None) -> None:
         """Note that an execution has begun, or has been begun again."""

@@ -10,11 +10,20 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from durable_sim import trace as kinds
-from durable_sim.errors import InternalError
+from durable_sim.errors import UserError
 from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Execution, Home, Outcome
 from durable_sim.models.workers import WorkerProcess
-from durable_sim.workflows.commands import ScheduleActivity, StartTimer
+from durable_sim.workflows.commands import (
+    CancelTimer,
+    RecordMarker,
+    RequestCancelActivity,
+    ScheduleActivity,
+    SetPatch,
+    StartTimer,
+    UpsertMemo,
+    UpsertSearchAttributes,
+)
 from durable_sim.workflows.context import WorkflowContext
 from durable_sim.workflows.failures import (
     SCHEDULE_TO_CLOSE,
@@ -133,11 +142,16 @@ class LocalRun:
             case ScheduleActivity():
                 self.note(kinds.TASK_SCHEDULED, command.name, command.step)
                 self.process.deliver(self.keeper.perform, self, command)
+            case CancelTimer() | RequestCancelActivity() | UpsertMemo() | UpsertSearchAttributes():
+                pass  # the code no longer listens; there is nobody else to tell
+            case SetPatch() | RecordMarker():
+                pass  # nothing is recorded, and nothing is replayed
             case StartTimer():
                 self.note(kinds.TIMER_STARTED, None, command.step, {"duration_us": command.duration_us})
                 self.world.alarms.after(command.duration_us, self.process.deliver, self._timer_fired, command.step)
             case _:
-                raise InternalError(f"a workflow issued {command}")
+                what = type(command).__name__
+                raise UserError(f"{what}: this execution model has no such thing; only 'replay' does")
 
     def _timer_fired(self, step: int) -> None:
         if not self._program.dead:
@@ -155,6 +169,14 @@ class LocalRun:
             outcome = Outcome(failure=failure_of(main.error))
         self.keeper.run_ended(self, outcome)
         self.process.end(self._program)
+
+
+def _function(run: LocalRun, command: ScheduleActivity) -> Callable[..., Any]:
+    """The code of an activity that was named by function or by name."""
+    function = command.function or run.keeper.home.build(run.process.version).activity(command.name)
+    if function is None:
+        raise UserError(f"activity {command.name!r} is not known here; name it by its function")
+    return function
 
 
 class LocalStep:
@@ -199,7 +221,13 @@ class LocalStep:
         if self._transaction is not None and self._transaction.closed:
             self._transaction = Transaction(run.process)
         task = ActivityTask(
-            run.execution.id, run.run_id, command.step, command.name, command.function, command.arguments, self._number
+            run.execution.id,
+            run.run_id,
+            command.step,
+            command.name,
+            _function(run, command),
+            command.arguments,
+            self._number,
         )
         self._attempt = Attempt(run.world, run.process, task, self._ended, transaction=self._transaction)
         self._set_alarm()

@@ -122,11 +122,11 @@ class Fleet:
         if process.alive:
             self._host.worker_started(process)
 
-    def crash(self, worker_id: str, restart_after_us: int) -> list[str] | None:
+    def crash(self, worker_id: str, restart_after_us: int | None) -> list[str] | None:
         """Kill a worker's process; gives the executions that were in its memory, or None if it was not running."""
         return self._kill(worker_id, kinds.WORKER_CRASHED, restart_after_us)
 
-    def stop(self, worker_id: str, downtime_us: int) -> list[str] | None:
+    def stop(self, worker_id: str, downtime_us: int | None) -> list[str] | None:
         """End a worker's process at once, as a deploy does after its grace period; same result as `crash`."""
         return self._kill(worker_id, kinds.WORKER_STOPPED, downtime_us)
 
@@ -170,7 +170,7 @@ class Fleet:
                 return process
         return None
 
-    def _kill(self, worker_id: str, kind: str, away_us: int) -> list[str] | None:
+    def _kill(self, worker_id: str, kind: str, away_us: int | None) -> list[str] | None:
         process = self.processes.pop(worker_id, None)
         if process is None:
             return None
@@ -181,8 +181,13 @@ class Fleet:
         self._note(kind, worker_id, {"in_flight": hit})
         assert self._host is not None
         self._host.worker_lost(process)
-        self._world.alarms.after(away_us, self.start_worker, worker_id)
+        if away_us is not None:
+            self._world.alarms.after(away_us, self._come_back, worker_id)
         return hit
+
+    def _come_back(self, worker_id: str) -> None:
+        if worker_id not in self.processes:  # somebody may have started it meanwhile
+            self.start_worker(worker_id)
 
     def _resume(self, process: WorkerProcess) -> None:
         if process.alive:

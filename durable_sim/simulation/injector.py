@@ -39,6 +39,13 @@ class Injector:
             else:
                 self._world.trace.observers.append(_Watch(self, strike))
 
+    def strike(self, fault: ProcessFault) -> Strike:
+        """Let a fault strike now that was in no plan."""
+        strike = Strike(fault)
+        self.strikes.append(strike)
+        self._strike(strike, None)
+        return strike
+
     def disarm(self, watch: _Watch) -> None:
         """A watch has seen what it waited for."""
         self._world.trace.observers.remove(watch)

@@ -16,9 +16,12 @@ from durable_sim.randomness import Randomness
 from durable_sim.simulation.injector import Injector, Strike
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.trace import Trace
-from durable_sim.workflows.definitions import WorkflowDefinition, definition_of
+from durable_sim.workflows.definitions import Build, definition_of
 from durable_sim.world.ledger import EffectKind, Entry
 from durable_sim.world.world import World
+
+BASE = "base"
+"""The version that a deploy names to roll back to the scenario's own workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def simulate(scenario: Scenario, model: str, seed: int) -> Recording:
     kind = MODELS[model]
     world = World(seed, {**kind.services, **scenario.services}, scenario.scripts)
     fleet = Fleet(world, scenario.worker_ids, None)
-    home = Home(world, fleet, _versions(scenario))
+    home = Home(world, fleet, builds_of(scenario), definition_of(scenario.workflow).name)
     engine = kind.build(home, **scenario.model_options.get(model, {}))
     injector = Injector(world, fleet, scenario.process_faults(Randomness(seed)))
     injector.arm()
@@ -92,10 +95,13 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _versions(scenario: Scenario) -> dict[str | None, WorkflowDefinition]:
-    versions: dict[str | None, WorkflowDefinition] = {None: definition_of(scenario.workflow)}
-    versions.update({name: definition_of(code) for name, code in scenario.versions.items()})
-    return versions
+def builds_of(scenario: Scenario) -> dict[str | None, Build]:
+    """The code by version; None is what every worker starts with, and "base" is another name for it."""
+    name = definition_of(scenario.workflow).name
+    base = Build(None, {name: scenario.workflow})
+    builds: dict[str | None, Build] = {None: base, BASE: base}
+    builds.update({version: Build(version, {name: code}) for version, code in scenario.versions.items()})
+    return builds
 
 
 def _schedule(scenario: Scenario, world: World, engine: Model) -> tuple[Execution, ...]:

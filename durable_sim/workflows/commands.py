@@ -1,24 +1,35 @@
 """What user code asks of the machinery that runs it: data, imperative, without any behaviour.
 
-A workflow issues the first two, an activity the last two. Commands are numbered from 1 in the order in which the
-code issues them; the number (`step`) identifies a command across replays.
+A workflow's commands are numbered from 1 in the order in which the code issues them (`step`); activities, timers and
+local activities have a count of their own besides, as in the real engine, which makes their `id`. Services and sleeps
+are what an activity asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from durable_sim.workflows.failures import Failure
 from durable_sim.workflows.retry import RetryPolicy
+
+CancellationType = Literal["TRY_CANCEL", "WAIT_CANCELLATION_COMPLETED", "ABANDON"]
+"""What becomes of an activity or child when its caller is cancelled: it is told and not waited for, it is told and
+waited for, or it is left alone."""
+ParentClosePolicy = Literal["TERMINATE", "ABANDON", "REQUEST_CANCEL"]
+IdReusePolicy = Literal["ALLOW_DUPLICATE", "ALLOW_DUPLICATE_FAILED_ONLY", "REJECT_DUPLICATE", "TERMINATE_IF_RUNNING"]
 
 
 class ActivityOptions(NamedTuple):
-    """Time-outs (microseconds, None for unset) and retry policy of one activity call."""
+    """Time-outs (microseconds, None for unset), retry policy, queue and cancellation of one activity call."""
 
     start_to_close_us: int | None
     schedule_to_close_us: int | None
     heartbeat_us: int | None
     retry_policy: RetryPolicy
+    schedule_to_start_us: int | None = None
+    task_queue: str | None = None
+    cancellation: CancellationType = "TRY_CANCEL"
 
 
 class ScheduleActivity(NamedTuple):
@@ -26,9 +37,31 @@ class ScheduleActivity(NamedTuple):
 
     step: int
     name: str
-    function: Callable[..., Any]
+    function: Callable[..., Any] | None
     arguments: tuple[Any, ...]
     options: ActivityOptions
+    id: str = ""
+
+
+class RequestCancelActivity(NamedTuple):
+    """Tell an activity, by the step that scheduled it, that it is no longer wanted."""
+
+    step: int
+    target: int
+
+
+class ScheduleLocalActivity(NamedTuple):
+    """Run an activity in the worker, within the workflow task; only its outcome reaches the history."""
+
+    step: int
+    name: str
+    function: Callable[..., Any] | None
+    arguments: tuple[Any, ...]
+    options: ActivityOptions
+    seq: int
+    attempt: int
+    threshold_us: int | None
+    scheduled_us: int | None
 
 
 class StartTimer(NamedTuple):
@@ -36,6 +69,129 @@ class StartTimer(NamedTuple):
 
     step: int
     duration_us: int
+    id: str = ""
+
+
+class CancelTimer(NamedTuple):
+    """Call off a timer, by the step that started it."""
+
+    step: int
+    target: int
+
+
+class StartChild(NamedTuple):
+    """Run another workflow, whose end this one can wait for."""
+
+    step: int
+    workflow_id: str
+    workflow_type: str
+    function: Callable[..., Any] | None
+    arguments: tuple[Any, ...]
+    task_queue: str | None = None
+    execution_timeout_us: int | None = None
+    run_timeout_us: int | None = None
+    task_timeout_us: int | None = None
+    retry_policy: RetryPolicy | None = None
+    parent_close_policy: ParentClosePolicy = "TERMINATE"
+    id_reuse_policy: IdReusePolicy = "ALLOW_DUPLICATE"
+
+
+class CancelExternal(NamedTuple):
+    """Ask another workflow to cancel; `child` says that it must be one of this workflow's children."""
+
+    step: int
+    workflow_id: str
+    run_id: str | None
+    child: bool
+
+
+class SignalExternal(NamedTuple):
+    """Send a signal to another workflow."""
+
+    step: int
+    workflow_id: str
+    run_id: str | None
+    name: str
+    arguments: tuple[Any, ...]
+    child: bool
+
+
+class SetPatch(NamedTuple):
+    """Record that the code took the new path of a patch."""
+
+    id: str
+    deprecated: bool
+
+
+class RecordMarker(NamedTuple):
+    """Record something that the code must find again when it is replayed."""
+
+    name: str
+    details: dict[str, list[Any]]
+    failure: Failure | None = None
+
+
+class UpsertSearchAttributes(NamedTuple):
+    """Set search attributes of the execution."""
+
+    attributes: dict[str, Any]
+
+
+class UpsertMemo(NamedTuple):
+    """Set entries of the execution's memo."""
+
+    memo: dict[str, Any]
+
+
+class AcceptUpdate(NamedTuple):
+    """The validator has let an update in: from here on it is in the history."""
+
+    id: str
+    name: str
+    arguments: tuple[Any, ...]
+
+
+class RejectUpdate(NamedTuple):
+    """The validator has refused an update; nothing of it is kept."""
+
+    id: str
+    failure: Failure
+
+
+class CompleteUpdate(NamedTuple):
+    """An update's handler has returned, or has raised a failure."""
+
+    id: str
+    result: Any
+    failure: Failure | None = None
+
+
+class CompleteWorkflow(NamedTuple):
+    """The function has returned."""
+
+    result: Any
+
+
+class FailWorkflow(NamedTuple):
+    """The function has raised a failure."""
+
+    failure: Failure
+
+
+class CancelWorkflow(NamedTuple):
+    """The function has let its cancellation out."""
+
+    details: tuple[Any, ...] = ()
+
+
+class ContinueAsNew(NamedTuple):
+    """End this run, and start the next with an empty history."""
+
+    workflow_type: str | None
+    arguments: tuple[Any, ...]
+    task_queue: str | None = None
+    run_timeout_us: int | None = None
+    task_timeout_us: int | None = None
 
 
 class CallService(NamedTuple):
@@ -55,4 +211,14 @@ class Sleep(NamedTuple):
     duration_us: int
 
 
-Command = ScheduleActivity | StartTimer | CallService | Sleep
+Awaited = (
+    ScheduleActivity | ScheduleLocalActivity | StartTimer | StartChild | CancelExternal | SignalExternal
+    | CallService | Sleep
+)  # fmt: skip
+"""Commands whose result the code can wait for."""
+Closing = CompleteWorkflow | FailWorkflow | CancelWorkflow | ContinueAsNew
+CLOSING = (CompleteWorkflow, FailWorkflow, CancelWorkflow, ContinueAsNew)
+Command = (
+    Awaited | RequestCancelActivity | CancelTimer | SetPatch | RecordMarker | UpsertSearchAttributes | UpsertMemo
+    | AcceptUpdate | RejectUpdate | CompleteUpdate | Closing
+)  # fmt: skip

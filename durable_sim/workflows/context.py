@@ -1,31 +1,51 @@
-"""What workflow and activity functions are given: the only way from user code to the world.
+"""What workflow functions are given: the only way from workflow code to the world.
 
-A workflow's context turns calls into commands; an activity's context does the same for services. Neither does anything
-itself. Always holds: whatever a workflow context returns depends only on the run's identity and on what was settled
-before, so that a replay sees the same.
+A workflow's context turns calls into commands; it does nothing itself. Always holds: whatever it returns depends only
+on the run's identity and on what was settled before, so that a replay sees the same.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UserError
-from durable_sim.workflows.commands import ActivityOptions, CallService, ScheduleActivity, Sleep, StartTimer
+from durable_sim.workflows.children import ChildHandle, ExternalHandle, execute_child, start_child
+from durable_sim.workflows.clock import EPOCH
+from durable_sim.workflows.combinators import TimeoutScope, first_of, gather, shield
+from durable_sim.workflows.commands import (
+    ActivityOptions,
+    CancellationType,
+    CancelTimer,
+    ContinueAsNew,
+    IdReusePolicy,
+    ParentClosePolicy,
+    RequestCancelActivity,
+    ScheduleActivity,
+    ScheduleLocalActivity,
+    StartChild,
+    StartTimer,
+    UpsertMemo,
+    UpsertSearchAttributes,
+)
 from durable_sim.workflows.definitions import name_of
-from durable_sim.workflows.payloads import copied, copied_arguments, copied_options
-from durable_sim.workflows.program import Future, Program, gather
-from durable_sim.workflows.retry import DEFAULT_RETRY_POLICY, RetryPolicy
+from durable_sim.workflows.failures import activity_error, cancelled_failure
+from durable_sim.workflows.handlers import Handler, Handlers
+from durable_sim.workflows.markers import Markers
+from durable_sim.workflows.payloads import copied, copied_arguments
+from durable_sim.workflows.program import ContinueRun, Future, Program, Task
+from durable_sim.workflows.retry import CANCEL_REQUESTED, DEFAULT_RETRY_POLICY, RetryPolicy
 
 T = TypeVar("T")
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-"""The moment at which every simulation starts."""
+Activity = Callable[..., Coroutine[Any, Any, T]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +56,54 @@ class WorkflowInfo:
     run_id: str
     workflow_name: str
     random_stream: Callable[[], random.Random]
+    attempt: int = 1
+    task_queue: str = "main"
+    continued_run_id: str | None = None
+    parent: Mapping[str, Any] | None = None
+    memo: Mapping[str, Any] = field(default_factory=dict)
+    search_attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class LocalBackoff:
+    """A local activity's next attempt is too far off for one workflow task: the workflow waits for it by a timer."""
+
+    __slots__ = ("attempt", "delay_us", "scheduled_us")
+
+    def __init__(self, attempt: int, delay_us: int, scheduled_us: int) -> None:
+        self.attempt = attempt
+        self.delay_us = delay_us
+        self.scheduled_us = scheduled_us
 
 
 class WorkflowContext:
     """A workflow's view of the world. Everything here is safe to replay."""
 
-    __slots__ = ("_info", "_program", "_random")
+    __slots__ = (
+        "_activities",
+        "_handlers",
+        "_info",
+        "_locals",
+        "_markers",
+        "_memo",
+        "_program",
+        "_random",
+        "_search_attributes",
+        "_timers",
+    )  # fmt: skip
 
-    def __init__(self, program: Program, info: WorkflowInfo) -> None:
+    def __init__(
+        self, program: Program, info: WorkflowInfo, handlers: Handlers | None = None, markers: Markers | None = None
+    ) -> None:
         self._program = program
         self._info = info
+        self._handlers = handlers or Handlers(program)
+        self._markers = markers or Markers(program)
         self._random: random.Random | None = None
+        self._activities = self._timers = self._locals = 0
+        self._memo = dict(info.memo)
+        self._search_attributes = dict(info.search_attributes)
 
+    # --- identity ---------------------------------------------------------------------------------------------------
     @property
     def workflow_id(self) -> str:
         """The id of the execution: stays the same over crashes and reruns."""
@@ -56,8 +112,38 @@ class WorkflowContext:
     @property
     def run_id(self) -> str:
         """The id of this run: stays the same over crashes that the model survives, changes with a rerun from the
-        top."""
+        top, a retry of the workflow, and when it continues as new."""
         return self._info.run_id
+
+    @property
+    def info(self) -> WorkflowInfo:
+        """All that is known of this run from its start."""
+        return self._info
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the code is being run again over what is already recorded. For logs and metrics, never for logic."""
+        return self._program.replaying
+
+    @property
+    def history_length(self) -> int:
+        """The number of events that the code has been given so far."""
+        return self._program.history_length
+
+    @property
+    def continue_as_new_suggested(self) -> bool:
+        """Whether the server thinks that the history has grown long enough."""
+        return self._program.continue_as_new_suggested
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger that is silent while the run is replayed."""
+        return _QuietLogger(logging.getLogger("durable_sim.workflow"), self._program, self._info)
+
+    # --- time and chance --------------------------------------------------------------------------------------------
+    def now(self) -> datetime:
+        """The simulated time at which the code was last given something to do; the same when the run is replayed."""
+        return EPOCH + timedelta(microseconds=self._program.now_us)
 
     @property
     def random(self) -> random.Random:
@@ -70,28 +156,34 @@ class WorkflowContext:
         """A UUID that is the same when the run is replayed."""
         return uuid.UUID(int=self.random.getrandbits(128), version=4)
 
-    def now(self) -> datetime:
-        """The simulated time at which the code was last given something to do; the same when the run is replayed."""
-        return EPOCH + timedelta(microseconds=self._program.now_us)
-
+    # --- steps ------------------------------------------------------------------------------------------------------
     def execute_activity(
         self,
-        activity: Callable[..., Coroutine[Any, Any, T]],
+        activity: Activity[T] | str,
         *arguments: Any,
         start_to_close_timeout: Duration | None = None,
         schedule_to_close_timeout: Duration | None = None,
+        schedule_to_start_timeout: Duration | None = None,
         heartbeat_timeout: Duration | None = None,
         retry_policy: RetryPolicy | None = None,
+        task_queue: str | None = None,
+        cancellation_type: CancellationType = "TRY_CANCEL",
+        activity_id: str | None = None,
     ) -> Future[T]:
         """Have an activity run; await the result, or hold it and await it later (the activity starts at once).
 
         Args:
-            activity: an `async def f(ctx, *arguments)`.
+            activity: an `async def f(ctx, *arguments)`, or its name.
             arguments: JSON-like data; each attempt gets its own copy.
             start_to_close_timeout: the longest that one attempt may take.
             schedule_to_close_timeout: the longest that all attempts and waits together may take.
+            schedule_to_start_timeout: the longest that an attempt may wait for a worker; running into it is final.
             heartbeat_timeout: the longest pause between two heartbeats of an attempt.
             retry_policy: without one, retries go on without limit (1 s, doubling, at most 100 s apart).
+            task_queue: whose workers run it; by default the workflow's own.
+            cancellation_type: what becomes of it when it is cancelled: "TRY_CANCEL" tells it and does not wait,
+                "WAIT_CANCELLATION_COMPLETED" waits for how it ends, "ABANDON" does not even tell it.
+            activity_id: by default a number, counted by the workflow.
 
         Raises, when awaited:
             ActivityError: it failed for good; `.cause` says why.
@@ -99,117 +191,273 @@ class WorkflowContext:
         Raises at once:
             UserError: neither start_to_close_timeout nor schedule_to_close_timeout is given.
         """
-        name = name_of(activity, "activity")
-        if start_to_close_timeout is None and schedule_to_close_timeout is None:
-            raise UserError(f"execute_activity({name}): give start_to_close_timeout or schedule_to_close_timeout")
+        name = activity if isinstance(activity, str) else name_of(activity, "activity")
+        _need_a_limit("execute_activity", name, start_to_close_timeout, schedule_to_close_timeout)
         options = ActivityOptions(
             _us(start_to_close_timeout),
             _us(schedule_to_close_timeout),
             _us(heartbeat_timeout),
             retry_policy or DEFAULT_RETRY_POLICY,
+            _us(schedule_to_start_timeout),
+            task_queue,
+            cancellation_type,
         )
         program = self._program
         copies = copied_arguments(arguments, f"argument of {name}")
-        return program.issue(ScheduleActivity(program.next_step(), name, activity, copies, options))
+        self._activities += 1
+        function = None if activity is name else activity
+        command = ScheduleActivity(
+            program.next_step(), name, function, copies, options, activity_id or str(self._activities)
+        )
+        future = program.issue(command)
+        future.on_cancel = partial(self._cancel_activity, command, future)
+        return future
 
+    def _cancel_activity(self, command: ScheduleActivity, future: Future[Any]) -> None:
+        program, kind = self._program, command.options.cancellation
+        if not program.retract(command.step):
+            if kind != "ABANDON" and not future.told:
+                future.told = True
+                program.tell(RequestCancelActivity(program.next_step(), command.step))
+            if kind == "WAIT_CANCELLATION_COMPLETED":
+                return
+        info = {"activity_type": command.name, "activity_id": command.id, "retry_state": CANCEL_REQUESTED}
+        future.settle(error=activity_error(command.name, CANCEL_REQUESTED, cancelled_failure(), info))
+
+    def execute_local_activity(
+        self,
+        activity: Activity[T] | str,
+        *arguments: Any,
+        start_to_close_timeout: Duration | None = None,
+        schedule_to_close_timeout: Duration | None = None,
+        retry_policy: RetryPolicy | None = None,
+        local_retry_threshold: Duration | None = None,
+    ) -> Task[T]:
+        """Have an activity run in the workflow's own worker, within the workflow task: cheap, and for short work only.
+
+        Its outcome is recorded with the task; a crash before that runs it again. A retry further off than
+        `local_retry_threshold` (by default the workflow task's time-out) is waited for by a timer of the workflow.
+        """
+        name = activity if isinstance(activity, str) else name_of(activity, "activity")
+        _need_a_limit("execute_local_activity", name, start_to_close_timeout, schedule_to_close_timeout)
+        limits = _us(start_to_close_timeout), _us(schedule_to_close_timeout), None
+        options = ActivityOptions(*limits, retry_policy or DEFAULT_RETRY_POLICY)
+        copies = copied_arguments(arguments, f"argument of {name}")
+        function = None if activity is name else activity
+        return self._program.spawn(self._local(name, function, copies, options, _us(local_retry_threshold)))
+
+    async def _local(
+        self, name: str, function: Any, arguments: tuple[Any, ...], options: ActivityOptions, threshold_us: int | None
+    ) -> Any:
+        attempt, scheduled_us, program = 1, None, self._program
+        while True:
+            self._locals += 1
+            outcome = await program.issue_local(
+                ScheduleLocalActivity(
+                    program.next_step(), name, function, arguments, options, self._locals, attempt, threshold_us,
+                    scheduled_us,
+                )
+            )  # fmt: skip
+            if not isinstance(outcome, LocalBackoff):
+                return outcome
+            attempt, scheduled_us = outcome.attempt, outcome.scheduled_us
+            await self.sleep(timedelta(microseconds=outcome.delay_us))
+
+    def start_child_workflow(
+        self,
+        workflow: Activity[Any] | str,
+        *arguments: Any,
+        id: str | None = None,
+        task_queue: str | None = None,
+        parent_close_policy: ParentClosePolicy = "TERMINATE",
+        id_reuse_policy: IdReusePolicy = "ALLOW_DUPLICATE",
+        cancellation_type: CancellationType = "WAIT_CANCELLATION_COMPLETED",
+        retry_policy: RetryPolicy | None = None,
+        execution_timeout: Duration | None = None,
+        run_timeout: Duration | None = None,
+        task_timeout: Duration | None = None,
+    ) -> Future[ChildHandle]:
+        """Start another workflow; await its handle (it has started), and then `handle.result` (it has ended).
+
+        `parent_close_policy` says what becomes of the child when this workflow ends first.
+
+        Raises, when awaited:
+            ChildWorkflowError: it could not be started (another one of that id is open), or did not complete.
+        """
+        name = workflow if isinstance(workflow, str) else name_of(workflow, "workflow")
+        program = self._program
+        command = StartChild(
+            program.next_step(),
+            id or str(self.uuid4()),
+            name,
+            None if workflow is name else workflow,
+            copied_arguments(arguments, f"argument of {name}"),
+            task_queue,
+            _us(execution_timeout),
+            _us(run_timeout),
+            _us(task_timeout),
+            retry_policy,
+            parent_close_policy,
+            id_reuse_policy,
+        )
+        return start_child(program, command, cancellation_type)
+
+    def execute_child_workflow(self, workflow: Activity[T] | str, *arguments: Any, **options: Any) -> Task[T]:
+        """Start another workflow and wait for its result; options as for `start_child_workflow`."""
+        return self._program.spawn(execute_child(self.start_child_workflow(workflow, *arguments, **options)))
+
+    def external_workflow(self, workflow_id: str, run_id: str | None = None) -> ExternalHandle:
+        """A handle to signal or to cancel another workflow."""
+        return ExternalHandle(self._program, workflow_id, run_id)
+
+    # --- waiting ----------------------------------------------------------------------------------------------------
     def sleep(self, duration: Duration) -> Future[None]:
         """Wait; under a durable model the timer survives the process."""
-        return self._program.issue(StartTimer(self._program.next_step(), duration_us(duration)))
+        program = self._program
+        self._timers += 1
+        command = StartTimer(program.next_step(), duration_us(duration), str(self._timers))
+        future = program.issue(command)
+        future.on_cancel = partial(self._cancel_timer, command.step, future)
+        return future
+
+    def _cancel_timer(self, step: int, future: Future[None]) -> None:
+        program = self._program
+        if not program.retract(step):
+            program.tell(CancelTimer(program.next_step(), step))
+        future.settle(error=CancelledError())
+
+    def wait_condition(self, holds: Callable[[], bool], *, timeout: Duration | None = None) -> Awaitable[None]:
+        """Wait until `holds()` is true; it is asked whenever the code has run.
+
+        Raises, when awaited:
+            TimeoutError: it did not become true in time.
+        """
+        return self._wait_condition(holds, timeout)
+
+    async def _wait_condition(self, holds: Callable[[], bool], timeout: Duration | None) -> None:
+        if timeout is None:
+            await self._program.wait_until(holds)
+            return
+        async with self.timeout(timeout):
+            await self._program.wait_until(holds)
+
+    def timeout(self, duration: Duration) -> TimeoutScope:
+        """`async with ctx.timeout("5s"):` cancels what is awaited inside when the time is over, and raises
+        TimeoutError."""
+        return TimeoutScope(self._program, lambda: self.sleep(duration))
 
     def gather(self, *awaitables: Awaitable[Any], return_exceptions: bool = False) -> Future[list[Any]]:
         """Wait for several at once; results in the order given. The first failure is raised, the others go on."""
         return gather(self._program, awaitables, return_exceptions)
+
+    def first_of(self, *awaitables: Awaitable[Any]) -> Future[tuple[int, Any]]:
+        """Wait for the first of several: its place and its value. The others go on."""
+        return first_of(self._program, awaitables, cancel_others=False)
+
+    def race(self, *awaitables: Awaitable[Any]) -> Future[tuple[int, Any]]:
+        """Wait for the first of several, and cancel the others: its place and its value."""
+        return first_of(self._program, awaitables, cancel_others=True)
+
+    def shield(self, awaitable: Awaitable[T]) -> Future[T]:
+        """Wait for something that goes on even if this wait is cancelled."""
+        return shield(self._program, awaitable)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
+        """Run a coroutine beside the others; await it, or `cancel` it."""
+        return self._program.spawn(coroutine)
+
+    # --- signals, queries, updates ----------------------------------------------------------------------------------
+    def set_signal_handler(self, name: str, handler: Handler) -> None:
+        """Handle signals of this name, those that have come before included; `handler` may be async."""
+        self._handlers.on_signal(name, handler)
+
+    def set_query_handler(self, name: str, handler: Handler) -> None:
+        """Answer queries of this name; `handler` must only look."""
+        self._handlers.on_query(name, handler)
+
+    def set_update_handler(self, name: str, handler: Handler, validator: Handler | None = None) -> None:
+        """Take updates of this name; `handler` may be async and act, `validator` raises to refuse one without a
+        trace."""
+        self._handlers.on_update(name, handler, validator)
+
+    def all_handlers_finished(self) -> bool:
+        """Whether no handler of a signal or an update is under way: wait for it before you return."""
+        return self._handlers.running == 0
+
+    # --- versions, markers, attributes ------------------------------------------------------------------------------
+    def patched(self, id: str) -> bool:
+        """Whether to take the new path of a change: true where it is recorded or for new runs, false where a history
+        from before the change is replayed."""
+        return self._markers.patched(id)
+
+    def deprecate_patch(self, id: str) -> None:
+        """Keep recording a change whose old path is gone, for as long as histories of both kinds may be replayed."""
+        self._markers.patched(id, deprecated=True)
+
+    def side_effect(self, make: Callable[[], T]) -> T:
+        """A value made once and then recorded: for what may differ from run to run, and has no effect elsewhere."""
+        return self._markers.side_effect(make)  # type: ignore[no-any-return]
+
+    @property
+    def memo(self) -> Mapping[str, Any]:
+        """The execution's memo, as set at its start and since."""
+        return self._memo
+
+    @property
+    def search_attributes(self) -> Mapping[str, Any]:
+        """The execution's search attributes, as set at its start and since."""
+        return self._search_attributes
+
+    def upsert_memo(self, entries: Mapping[str, Any]) -> None:
+        """Set entries of the memo."""
+        changes = copied(dict(entries), "memo")
+        self._memo.update(changes)
+        self._program.tell(UpsertMemo(changes))
+
+    def upsert_search_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set search attributes."""
+        changes = copied(dict(attributes), "search attributes")
+        self._search_attributes.update(changes)
+        self._program.tell(UpsertSearchAttributes(changes))
+
+    # --- the end of a run, and remarks ------------------------------------------------------------------------------
+    def continue_as_new(
+        self,
+        *arguments: Any,
+        workflow: Activity[Any] | str | None = None,
+        task_queue: str | None = None,
+        run_timeout: Duration | None = None,
+        task_timeout: Duration | None = None,
+    ) -> NoReturn:
+        """End this run and start the next, with an empty history and these arguments. Never returns."""
+        name = workflow if isinstance(workflow, str) or workflow is None else name_of(workflow, "workflow")
+        copies = copied_arguments(arguments, "argument of continue_as_new")
+        raise ContinueRun(ContinueAsNew(name, copies, task_queue, _us(run_timeout), _us(task_timeout)))
+
+    def block_for(self, duration: Duration) -> None:
+        """Stand for code that holds its thread for so long, as heavy computing does: simulated time passes within the
+        workflow task, and nothing else of this run goes on. More than the worker's deadlock limit fails the task."""
+        self._program.blocked_us += duration_us(duration)
 
     def note(self, kind: str, subject: str | None = None) -> None:
         """Leave a remark in the trace (once: a replay does not repeat it). It has no other effect."""
         self._program.note(kind, subject)
 
 
-class ActivityInfo(NamedTuple):
-    """Which attempt of which step of which execution this is."""
+class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
+    """Says nothing while a run is replayed; knows which run it speaks of."""
 
-    workflow_id: str
-    run_id: str
-    name: str
-    step: int
-    attempt: int
-    heartbeat_details: tuple[Any, ...]
-
-
-class ActivityContext:
-    """An activity's view of the world: services, time, heartbeats. One for each attempt."""
-
-    __slots__ = ("_heartbeat", "_program", "info")
-
-    def __init__(self, program: Program, info: ActivityInfo, heartbeat: Callable[[tuple[Any, ...]], None]) -> None:
+    def __init__(self, logger: logging.Logger, program: Program, info: WorkflowInfo) -> None:
+        super().__init__(logger, {"workflow_id": info.workflow_id, "run_id": info.run_id})
         self._program = program
-        self.info = info
-        self._heartbeat = heartbeat
 
-    @property
-    def attempt(self) -> int:
-        """The number of this attempt, from 1."""
-        return self.info.attempt
-
-    @property
-    def run_id(self) -> str:
-        """The id of the workflow run that asked for this activity."""
-        return self.info.run_id
-
-    @property
-    def workflow_id(self) -> str:
-        """The id of the execution that asked for this activity."""
-        return self.info.workflow_id
-
-    @property
-    def idempotency_key(self) -> str:
-        """A key that is the same for all attempts of this step, and different between steps and runs."""
-        return f"{self.info.run_id}/{self.info.step}"
-
-    @property
-    def heartbeat_details(self) -> tuple[Any, ...]:
-        """What the previous attempt last told with `heartbeat`, if anything."""
-        return self.info.heartbeat_details
-
-    def heartbeat(self, *details: Any) -> None:
-        """Tell the engine that the attempt lives, and how far it is."""
-        if not self._program.dead:
-            self._heartbeat(tuple(copied(detail, "heartbeat detail") for detail in details))
-
-    def now(self) -> datetime:
-        """The simulated wall clock."""
-        return EPOCH + timedelta(microseconds=self._program.now_us)
-
-    def service(self, name: str) -> ServiceClient:
-        """A client of a service: `await ctx.service("payments").charge(...)`."""
-        return ServiceClient(self._program, name)
-
-    def sleep(self, duration: Duration) -> Future[None]:
-        """Let simulated time pass."""
-        return self._program.issue(Sleep(self._program.next_step(), duration_us(duration)))
-
-    def gather(self, *awaitables: Awaitable[Any], return_exceptions: bool = False) -> Future[list[Any]]:
-        """Wait for several at once, as a workflow's `gather` does."""
-        return gather(self._program, awaitables, return_exceptions)
+    def isEnabledFor(self, level: int) -> bool:
+        return not self._program.replaying and super().isEnabledFor(level)
 
 
-class ServiceClient:
-    """Turns attribute access into requests to one service."""
-
-    __slots__ = ("_program", "_service")
-
-    def __init__(self, program: Program, service: str) -> None:
-        self._program = program
-        self._service = service
-
-    def __getattr__(self, operation: str) -> Callable[..., Future[Any]]:
-        return partial(self._call, operation)
-
-    def _call(self, operation: str, *arguments: Any, **options: Any) -> Future[Any]:
-        subject = f"argument of {self._service}.{operation}"
-        copies, named = copied_arguments(arguments, subject), copied_options(options, subject)
-        command = CallService(self._program.next_step(), self._service, operation, copies, named)
-        return self._program.issue(command)
+def _need_a_limit(call: str, name: str, one: Duration | None, whole: Duration | None) -> None:
+    if one is None and whole is None:
+        raise UserError(f"{call}({name}): give start_to_close_timeout or schedule_to_close_timeout")
 
 
 def _us(value: Duration | None) -> int | None:

@@ -1,9 +1,14 @@
-"""Workflows and activities as users define them: plain `async def` functions, decorated or not."""
+"""Workflows and activities as users define them: plain `async def` functions, decorated or not, and a build of them.
+
+`Build` is the code that one version of a worker runs: workflows and activities by name. Activities need not be
+registered: those that a workflow names by function are learnt when it does, and decorated ones are found in the
+workflow's module and closure beforehand.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -11,29 +16,126 @@ from durable_sim.errors import UserError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__durable_sim_name__"
+_KIND = "__durable_sim_kind__"
+_FAILS = "__durable_sim_fails__"
+_DEPTH = 3
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowDefinition:
-    """A workflow function under its name."""
+    """A workflow function under its name. Exceptions of the types `fails_on` fail the workflow, not its task."""
 
     name: str
     function: Callable[..., Any]
+    fails_on: tuple[type[BaseException], ...] = ()
+
+
+class Build:
+    """The code of one version: what a worker can run."""
+
+    __slots__ = ("_activities", "_workflows", "version")
+
+    def __init__(
+        self,
+        version: str | None,
+        workflows: Mapping[str, Callable[..., Any]],
+        activities: Iterable[Callable[..., Any]] = (),
+    ) -> None:
+        self.version = version
+        self._workflows = {name: _definition(name, function) for name, function in workflows.items()}
+        self._activities: dict[str, Callable[..., Any]] = {}
+        for function in workflows.values():
+            for found in _activities_near(function, _DEPTH):
+                self._activities.setdefault(name_of(found, "activity"), found)
+        for function in activities:
+            self._activities[name_of(function, "activity")] = function
+
+    def workflow(self, name: str) -> WorkflowDefinition | None:
+        """The workflow of that name, if this build has one."""
+        return self._workflows.get(name)
+
+    def activity(self, name: str) -> Callable[..., Any] | None:
+        """The activity of that name, if this build has one."""
+        return self._activities.get(name)
+
+    def learn_activity(self, name: str, function: Callable[..., Any]) -> None:
+        """Code of this build has named an activity by its function."""
+        self._activities[name] = function
+
+    def learn_workflow(self, name: str, function: Callable[..., Any]) -> None:
+        """Code of this build has named a child workflow by its function."""
+        if name not in self._workflows:
+            self._workflows[name] = _definition(name, function)
+            for found in _activities_near(function, _DEPTH):
+                self._activities.setdefault(name_of(found, "activity"), found)
+
+    @property
+    def workflow_names(self) -> tuple[str, ...]:
+        """The workflows of this build."""
+        return tuple(self._workflows)
+
+
+def _definition(name: str, function: Callable[..., Any]) -> WorkflowDefinition:
+    return WorkflowDefinition(name, function, getattr(function, _FAILS, ()))
+
+
+def _activities_near(function: Any, depth: int) -> Iterator[Callable[..., Any]]:
+    """Decorated activities among the globals that a function's code names, and in its closure, and theirs."""
+    code = getattr(function, "__code__", None)
+    if code is None or depth == 0:
+        return
+    near = [function.__globals__[name] for name in _names(code) if name in function.__globals__]
+    near += [cell.cell_contents for cell in function.__closure__ or () if _filled(cell)]
+    for value in near:
+        if getattr(value, _KIND, None) == "activity":
+            yield value
+        elif inspect.isfunction(value):
+            yield from _activities_near(value, depth - 1)
+
+
+def _names(code: Any) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if inspect.iscode(inner):
+            yield from _names(inner)
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # a cell of a function that is still being defined
+        return False
 
 
 @overload
 def workflow(function: F) -> F: ...
 @overload
-def workflow(*, name: str) -> Callable[[F], F]: ...
-def workflow(function: Any = None, *, name: str | None = None) -> Any:
+def workflow(
+    *, name: str | None = None, failure_exception_types: Iterable[type[BaseException]] = ()
+) -> Callable[[F], F]: ...
+def workflow(
+    function: Any = None, *, name: str | None = None, failure_exception_types: Iterable[type[BaseException]] = ()
+) -> Any:
     """Mark an `async def f(ctx, input)` as a workflow. Optional: a plain function runs just as well under its own name.
+
+    An exception that is no `WorkflowFailure` fails the workflow task, which is tried again until the code is mended;
+    those of `failure_exception_types` fail the workflow.
 
     >>> @workflow(name="fulfil")
     ... async def fulfil_v2(ctx, order): ...
     >>> definition_of(fulfil_v2).name
     'fulfil'
     """
-    return _mark("workflow", function, name)
+    marked = _mark("workflow", function, name)
+    types = tuple(failure_exception_types)
+    if not types:
+        return marked
+
+    def mark(function: Any) -> Any:
+        setattr(function, _FAILS, types)
+        return marked(function)
+
+    return mark
 
 
 @overload
@@ -51,7 +153,7 @@ def definition_of(function: Callable[..., Any]) -> WorkflowDefinition:
     Raises:
         UserError: it is not an `async def`.
     """
-    return WorkflowDefinition(name_of(function, "workflow"), function)
+    return _definition(name_of(function, "workflow"), function)
 
 
 def name_of(function: Callable[..., Any], kind: str) -> str:
@@ -69,6 +171,7 @@ def _mark(kind: str, function: Any, name: str | None) -> Any:
         if not inspect.iscoroutinefunction(function):
             raise UserError(f"@{kind} on {function!r}: expected an async function; define it with 'async def'")
         setattr(function, _MARK, name or function.__name__)
+        setattr(function, _KIND, kind)
         return function
 
     return mark if function is None else mark(function)

@@ -1,18 +1,20 @@
-"""A running piece of user code: its coroutines, what they wait for, and the commands they have issued.
+"""The coroutines of one body of user code, what they wait for, and the commands they have issued.
 
 The one doorway between user code and machinery. Nothing here knows time, randomness or SimPy: the machinery sets
 `now_us`, settles futures and calls `advance`, and gets commands. Always holds: coroutines run in the order in which
-what they waited for was settled, so the same settlements in the same order give the same commands.
+what they waited for was settled, so the same settlements in the same order give the same commands. Cancelling works as
+it does in asyncio: it reaches the innermost thing that is waited for, and comes back as `CancelledError`.
 """
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from durable_sim.errors import UserError
-from durable_sim.workflows.commands import Command
+from durable_sim.workflows.commands import Awaited, Command, ContinueAsNew, ScheduleLocalActivity
 
 T = TypeVar("T")
 _NO_LOOP = ("no running event loop",)  # what asyncio.sleep and its like say where no event loop runs
@@ -28,13 +30,15 @@ class Note(NamedTuple):
 class Future(Generic[T]):
     """A result to come; `await` it."""
 
-    __slots__ = ("_callbacks", "_error", "_value", "done")
+    __slots__ = ("_callbacks", "_error", "_value", "done", "on_cancel", "told")
 
     def __init__(self) -> None:
         self.done = False
         self._value: Any = None
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[Future[Any]], None]] = []
+        self.on_cancel: Callable[[], None] | None = None
+        self.told = False  # whether what it stands for has been asked to stop
 
     def __await__(self) -> Generator[Future[T], None, T]:
         if not self.done:
@@ -68,79 +72,195 @@ class Future(Generic[T]):
         for callback in callbacks:
             callback(self)
 
+    def cancel(self) -> bool:
+        """Ask that it be given up; False if it is done already. What was begun may still run to its end."""
+        if self.done:
+            return False
+        if self.on_cancel is None:
+            self.settle(error=CancelledError())
+        else:
+            self.on_cancel()
+        return True
+
 
 class Task(Future[T]):
     """A coroutine that is being run; its result is the coroutine's."""
 
-    __slots__ = ("_coroutine", "_ready")
+    __slots__ = ("_cancelling", "_patient", "_program", "awaited", "coroutine")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T], ready: deque[Task[Any]]) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, T], program: Program, *, patient: bool = False) -> None:
         super().__init__()
-        self._coroutine = coroutine
-        self._ready = ready
-        ready.append(self)
+        self.coroutine = coroutine
+        self.awaited: Future[Any] | None = None
+        self._program = program
+        self._cancelling = False
+        self._patient = patient
+        program.ready.append(self)
 
     def step(self) -> None:
         """Run the coroutine up to its next wait or its end."""
+        self._program.current = self
         try:
-            awaited = self._coroutine.send(None)
+            awaited = self._resume()
             while not isinstance(awaited, Future):
-                awaited = self._coroutine.throw(_foreign(_named(awaited)))
+                awaited = self.coroutine.throw(_foreign(_named(awaited), self.coroutine))
         except StopIteration as end:
             self.settle(end.value)
         except UserError:
             raise  # a mistake in how the simulator is used ends the simulation, not the simulated workflow
+        except (CancelledError, ContinueRun) as error:
+            self.settle(error=error)
         except Exception as error:
             if type(error) is RuntimeError and error.args == _NO_LOOP:
-                raise _foreign("something of asyncio") from error
+                raise _foreign("something of asyncio", None) from error
             self.settle(error=error)
         else:
+            self.awaited = awaited
             awaited.when_done(self._wake)
+            if self._cancelling:  # a patient task, cancelled before it ever ran
+                self._cancelling = False
+                awaited.cancel()
+
+    def _resume(self) -> Any:
+        self.awaited = None
+        if self._cancelling and not self._patient:
+            self._cancelling = False
+            return self.coroutine.throw(CancelledError())
+        self._patient = False
+        return self.coroutine.send(None)
 
     def _wake(self, _: Future[Any]) -> None:
-        self._ready.append(self)
+        self._program.ready.append(self)
+
+    def cancel(self) -> bool:
+        """Throw a `CancelledError` into the coroutine where it waits, once what it waits for is given up.
+
+        A patient task (a workflow's main one) that has not run yet runs up to its first wait before that.
+        """
+        if self.done:
+            return False
+        if self.awaited is None or not self.awaited.cancel():
+            self._cancelling = True
+        return True
+
+
+class Condition(NamedTuple):
+    """Something that a coroutine waits for to become true."""
+
+    holds: Callable[[], bool]
+    future: Future[bool]
 
 
 class Program:
     """The coroutines of one workflow run or one activity attempt."""
 
-    __slots__ = ("_issued", "_notes", "_ready", "_steps", "_waiting", "dead", "main", "now_us")
+    __slots__ = (
+        "_conditions",
+        "_issued",
+        "_local",
+        "_notes",
+        "_steps",
+        "_waiting",
+        "blocked_us",
+        "continue_as_new_suggested",
+        "current",
+        "dead",
+        "failure",
+        "history_length",
+        "main",
+        "now_us",
+        "read_only",
+        "ready",
+        "replaying",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.now_us = 0
+        self.blocked_us = 0
+        self.history_length = 0
+        self.continue_as_new_suggested = False
         self.main: Task[Any] | None = None
+        self.current: Task[Any] | None = None
         self.dead = False
-        self._ready: deque[Task[Any]] = deque()
+        self.replaying = False
+        self.read_only: str | None = None
+        self.failure: BaseException | None = None
+        self.ready: deque[Task[Any]] = deque()
         self._steps = 0
         self._issued: list[Command] = []
+        self._local: list[ScheduleLocalActivity] = []
         self._waiting: dict[int, Future[Any]] = {}
+        self._conditions: list[Condition] = []
         self._notes: list[Note] = []
 
-    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, Any], *, patient: bool = False) -> None:
         """Make `coroutine` the main one; the program ends when it does."""
-        self.main = self.spawn(coroutine)
+        self.main = Task(coroutine, self, patient=patient)
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
         """Run a coroutine beside the others."""
-        return Task(coroutine, self._ready)
+        return Task(coroutine, self)
 
     def advance(self) -> None:
         """Run everything that can run, until all wait or the main coroutine has ended."""
-        ready, main = self._ready, self.main
-        while ready and not self.dead and not (main is not None and main.done):
-            ready.popleft().step()
+        ready, main = self.ready, self.main
+        while not self.dead:
+            while ready and not self.dead and not (main is not None and main.done):
+                ready.popleft().step()
+            if not self._conditions or (main is not None and main.done) or not self._check_conditions():
+                break
+        self.current = None
+
+    def _check_conditions(self) -> bool:
+        """Settle every condition that holds; True if one did."""
+        waiting = [condition for condition in self._conditions if not condition.future.done]
+        self._conditions = waiting
+        for condition in waiting:
+            try:
+                if condition.holds():
+                    condition.future.settle(True)
+            except Exception as error:
+                condition.future.settle(error=error)
+        return any(condition.future.done for condition in waiting)
 
     def next_step(self) -> int:
         """The number of the command about to be issued."""
         self._steps += 1
         return self._steps
 
-    def issue(self, command: Command) -> Future[Any]:
-        """Hand a command to the machinery; the future is settled with its result. A dead program's is never settled."""
+    def issue(self, command: Awaited) -> Future[Any]:
+        """Hand over a command; the future is settled with its result. A dead program's is never settled."""
         future: Future[Any] = Future()
         if not self.dead:
-            self._issued.append(command)
+            self.tell(command)
             self._waiting[command.step] = future
+        return future
+
+    def tell(self, command: Command) -> None:
+        """Hand over a command that has no result to wait for."""
+        if self.read_only is not None:
+            raise ReadOnlyError(self.read_only, type(command).__name__)
+        self._issued.append(command)
+
+    def expect(self, step: int) -> Future[Any]:
+        """A future for another result of a command already issued, settled under the same `step`."""
+        future: Future[Any] = Future()
+        self._waiting[step] = future
+        return future
+
+    def retract(self, step: int) -> bool:
+        """Take a command back that has not been handed over yet; False if it has."""
+        for command in self._issued:
+            if getattr(command, "step", None) == step:
+                self._issued.remove(command)
+                self._waiting.pop(step, None)
+                return True
+        return False
+
+    def wait_until(self, holds: Callable[[], bool]) -> Future[bool]:
+        """A future that is settled once `holds()` is true, asked whenever the code has run."""
+        future: Future[bool] = Future()
+        self._conditions.append(Condition(holds, future))
         return future
 
     def note(self, kind: str, subject: str | None) -> None:
@@ -152,6 +272,20 @@ class Program:
         issued, self._issued = self._issued, []
         return issued
 
+    def issue_local(self, command: ScheduleLocalActivity) -> Future[Any]:
+        """Hand over a command that the worker itself carries out, within the workflow task."""
+        if self.read_only is not None:
+            raise ReadOnlyError(self.read_only, type(command).__name__)
+        self._local.append(command)
+        return self.expect(command.step)
+
+    def take_local(self) -> list[ScheduleLocalActivity]:
+        """Those issued since the last time that the worker itself carries out."""
+        if not self._local:
+            return self._local
+        local, self._local = self._local, []
+        return local
+
     def take_notes(self) -> list[Note]:
         """The remarks made since the last time."""
         if not self._notes:
@@ -161,45 +295,41 @@ class Program:
 
     def settle(self, step: int, value: Any = None, error: BaseException | None = None) -> None:
         """Give the result of a command; `advance` then lets the code go on."""
-        self._waiting.pop(step).settle(value, error)
+        future = self._waiting.pop(step, None)
+        if future is not None:
+            future.settle(value, error)
 
 
-def gather(program: Program, awaitables: tuple[Awaitable[Any], ...], return_exceptions: bool) -> Future[list[Any]]:
-    """Wait for all, in parallel; the first failure is raised at once and the others go on, unless exceptions are
-    returned."""
-    futures = [_as_future(program, awaitable) for awaitable in awaitables]
-    gathered: Future[list[Any]] = Future()
-    left = len(futures)
+class ContinueRun(BaseException):
+    """Carries the command that ends a run and starts the next out of the workflow's code."""
 
-    def one_done(future: Future[Any]) -> None:
-        nonlocal left
-        left -= 1
-        if future.error is not None and not return_exceptions:
-            gathered.settle(error=future.error)
-        elif left == 0:
-            gathered.settle([future._value if future.error is None else future.error for future in futures])
-
-    for future in futures:
-        future.when_done(one_done)
-    if not futures:
-        gathered.settle([])
-    return gathered
+    def __init__(self, command: ContinueAsNew) -> None:
+        super().__init__(command)
+        self.command = command
 
 
-def _as_future(program: Program, awaitable: Awaitable[Any]) -> Future[Any]:
-    if isinstance(awaitable, Future):
-        return awaitable
-    if isinstance(awaitable, Coroutine):
-        return program.spawn(awaitable)
-    raise UserError(f"gather: got a {type(awaitable).__name__}, expected what ctx gives to await, or a coroutine")
+class ReadOnlyError(Exception):
+    """A query handler or an update validator has asked for a command; they may only look."""
+
+    def __init__(self, where: str, command: str) -> None:
+        super().__init__(where, command)
+        self.where = where
+        self.command = command
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} issued {self.command}: it may read the workflow's state, but not act; use a signal handler"
+        )
 
 
 def _named(awaited: object) -> str:
     return "asyncio.sleep(0) or another bare yield" if awaited is None else f"a {type(awaited).__qualname__}"
 
 
-def _foreign(found: str) -> UserError:
+def _foreign(found: str, coroutine: Any) -> UserError:
+    frame = getattr(coroutine, "cr_frame", None)
+    where = f" at {frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
     return UserError(
-        f"user code awaited {found}, which simulated time cannot settle; await what the context gives "
+        f"user code awaited {found}{where}, which simulated time cannot settle; await what the context gives "
         "(ctx.sleep, ctx.execute_activity, ctx.gather, ctx.service(...))"
     )

@@ -5,9 +5,10 @@ Pure: no clock and no randomness. Every execution model that retries asks `next_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from durable_sim.durations import Duration, duration_us
+from durable_sim.durations import Duration, duration_us, format_us
 from durable_sim.errors import UserError
 from durable_sim.workflows.failures import Failure
 
@@ -15,6 +16,8 @@ NON_RETRYABLE_FAILURE = "NON_RETRYABLE_FAILURE"
 MAXIMUM_ATTEMPTS_REACHED = "MAXIMUM_ATTEMPTS_REACHED"
 TIMEOUT = "TIMEOUT"
 RETRY_POLICY_NOT_SET = "RETRY_POLICY_NOT_SET"
+CANCEL_REQUESTED = "CANCEL_REQUESTED"
+IN_PROGRESS = "IN_PROGRESS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,18 @@ class RetryPolicy:
 
 
 DEFAULT_RETRY_POLICY = RetryPolicy()
+
+
+@lru_cache(maxsize=256)
+def policy_as_recorded(policy: RetryPolicy) -> RetryPolicy:
+    """The same policy as a server records it: the maximum interval filled in, spans in their shortest form.
+
+    >>> policy_as_recorded(RetryPolicy(initial_interval="0.5s")).maximum_interval
+    '50s'
+    """
+    initial_us = duration_us(policy.initial_interval)
+    maximum_us = 100 * initial_us if policy.maximum_interval is None else duration_us(policy.maximum_interval)
+    return replace(policy, initial_interval=format_us(initial_us), maximum_interval=format_us(maximum_us))
 
 
 def next_retry(policy: RetryPolicy, failure: Failure, attempt: int, now_us: int, deadline_us: int | None) -> int | str:

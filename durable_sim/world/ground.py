@@ -13,8 +13,8 @@ from durable_sim.world.ledger import Ledger
 class Ground:
     """The fresh ground of one run."""
 
-    def __init__(self, seed: int) -> None:
-        self.env = simpy.Environment()
+    def __init__(self, seed: int, start_us: int = 0) -> None:
+        self.env = simpy.Environment(initial_time=start_us)
         self.randomness = Randomness(seed)
         self.trace = Trace(self.env)
         self.ledger = Ledger()

@@ -16,9 +16,11 @@ from durable_sim.world.services.base import Service, ServiceSpec
 class World(Ground):
     """A fresh world for the given seed and services."""
 
-    def __init__(self, seed: int, specs: Mapping[str, ServiceSpec], scripts: tuple[Script, ...] = ()) -> None:
+    def __init__(
+        self, seed: int, specs: Mapping[str, ServiceSpec], scripts: tuple[Script, ...] = (), start_us: int = 0
+    ) -> None:
         _check_tables(specs)
-        super().__init__(seed)
+        super().__init__(seed, start_us)
         self.database = Database(self.env)
         self.services = {
             name: spec.create(name, self.database if spec.service.on_database else None) for name, spec in specs.items()

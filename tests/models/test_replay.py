@@ -16,7 +16,7 @@ from durable_sim.library.orders import correct_order
 from durable_sim.models.replay import events
 from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.model import Replay
-from durable_sim.models.replay.replay import CompleteWorkflow, Decision, FailWorkflow, replay
+from durable_sim.models.replay.runner import Decision
 from durable_sim.randomness import Randomness
 from durable_sim.workflows.commands import ScheduleActivity, StartTimer
 from durable_sim.workflows.context import WorkflowInfo

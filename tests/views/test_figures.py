@@ -27,7 +27,8 @@ from durable_sim.views.palette import VERDICT_LOOKS, elided, text_width, wrapped
 from durable_sim.views.scene import scene
 from durable_sim.views.time_axis import time_scale
 from durable_sim.views.timeline import alt_text, timeline
-from durable_sim.workflows.context import ActivityContext, WorkflowContext
+from durable_sim.workflows.activity_context import ActivityContext
+from durable_sim.workflows.context import WorkflowContext
 from durable_sim.workflows.definitions import activity, workflow
 from durable_sim.world.faults import Crash, Crashes, Deploy, Fault, Mixture, Pause, Script
 

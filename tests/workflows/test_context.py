@@ -11,7 +11,8 @@ import pytest
 from durable_sim.errors import DurationError, UserError
 from durable_sim.randomness import Randomness
 from durable_sim.workflows.commands import ActivityOptions, CallService, ScheduleActivity, Sleep, StartTimer
-from durable_sim.workflows.context import ActivityContext, ActivityInfo, WorkflowContext, WorkflowInfo
+from durable_sim.workflows.activity_context import ActivityContext, ActivityInfo
+from durable_sim.workflows.context import WorkflowContext, WorkflowInfo
 from durable_sim.workflows.definitions import activity, definition_of, name_of, workflow
 from durable_sim.workflows.program import Note, Program
 from durable_sim.workflows.retry import DEFAULT_RETRY_POLICY, RetryPolicy

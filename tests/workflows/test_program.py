@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from durable_sim.errors import UserError
 from durable_sim.workflows.commands import StartTimer
-from durable_sim.workflows.program import Future, Note, Program, Task, gather
+from durable_sim.workflows.combinators import gather
+from durable_sim.workflows.program import Future, Note, Program, Task
 
 
 class Sketch:

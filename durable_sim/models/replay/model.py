@@ -2,50 +2,170 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, Literal
+
 from durable_sim.durations import Duration, duration_us, seconds
+from durable_sim.errors import UserError
 from durable_sim.models.executions import Execution, Home
-from durable_sim.models.replay.server import Run, Server
-from durable_sim.models.replay.worker import ReplayWorker
+from durable_sim.models.replay.instance import NativeRunner, info_of
+from durable_sim.models.replay.runner import CodeRunner, Waiting, WorkflowInstance, WorkflowTaskError
+from durable_sim.models.replay.server.server import Server, ServerOptions
+from durable_sim.models.replay.server.state import Run, StartOptions
+from durable_sim.models.replay.server.store import Store
+from durable_sim.models.replay.worker import ReplayWorker, WorkerOptions, up_to_last_task
 from durable_sim.models.workers import WorkerProcess
+from durable_sim.workflows.failures import NonDeterminismError
+
+Cache = Literal["warm", "cold", "evicted"] | int
+"""What a worker keeps of workflows between their tasks: instances, nothing (and no sticky queue), nothing although the
+server counts on it, or so many instances."""
 
 
 class Replay:
     """Durable execution by event history and replay, as Temporal does it.
 
-    `rpc_latency` is the time that each message between a worker and the server takes.
+    Args:
+        rpc_latency: the time that each message between a worker and the server takes.
+        cache: "warm", "cold", "evicted", or the number of instances that a worker keeps.
+        max_concurrent_workflow_tasks, max_concurrent_activities: a worker's slots.
+        strict: replay also compares arguments, time-outs and timer lengths, which the real engine lets pass.
+        deadlock_timeout: how long workflow code may hold its thread (`ctx.block_for`); None: as long as it likes.
+        guard: refuse, in workflow code, calls that a replay would not repeat (clocks, randomness, files, ...).
+        minimum_delay: the shortest back-off or timer that the server keeps; real ones stretch what is under a second.
+        pinned: a run stays on the build that began it.
+        store: what the server keeps its runs in; memory by default.
     """
 
-    def __init__(self, home: Home, rpc_latency: Duration = "0s") -> None:
+    def __init__(
+        self,
+        home: Home,
+        rpc_latency: Duration = "0s",
+        cache: Cache = "warm",
+        max_concurrent_workflow_tasks: int = 100,
+        max_concurrent_activities: int = 100,
+        strict: bool = False,
+        deadlock_timeout: Duration | None = "2s",
+        guard: bool = False,
+        minimum_delay: Duration = "0s",
+        pinned: bool = False,
+        store: Store | None = None,
+    ) -> None:
         self._home = home
-        self.server = Server(home, duration_us(rpc_latency))
+        self._strict = strict
+        self._deadlock_us = None if deadlock_timeout is None else duration_us(deadlock_timeout)
+        self._guard: AbstractContextManager[Any] = _guard() if guard else nullcontext()
+        slots = max_concurrent_workflow_tasks, max_concurrent_activities
+        self._worker_options = WorkerOptions(*_cached_max(cache), *slots)
+        self._started = 0
+        self.workers: list[ReplayWorker] = []
+        self.server = Server(home, ServerOptions(duration_us(rpc_latency), duration_us(minimum_delay), pinned), store)
 
     def submit(self, execution: Execution) -> None:
         """Start the workflow on the server."""
-        self.server.start(execution)
+        self.server.start(execution, StartOptions(execution.id, self._home.workflow, [execution.input]))
 
+    def runner(self, version: str | None) -> CodeRunner:
+        """What runs the code of a version."""
+        make_info = partial(_info, self._home)
+        return NativeRunner(
+            self._home.build(version),
+            make_info,
+            strict=self._strict,
+            guard=self._guard,
+            deadlock_us=self._deadlock_us,
+        )
+
+    # --- workers ----------------------------------------------------------------------------------------------------
     def worker_started(self, process: WorkerProcess) -> None:
         """A new worker polls."""
-        self.server.poll(ReplayWorker(self._home, self.server, process))
+        self._started += 1
+        identity = f"{process.worker_id}@{self._started}"
+        worker = ReplayWorker(
+            self._home, self.server, process, self.runner(process.version), identity, self._worker_options
+        )
+        self.workers.append(worker)
+        self.server.poll(worker)
 
     def worker_stopping(self, process: WorkerProcess) -> None:
         """A graceful stop gives back what sticks to the worker."""
-        self.server.stop_polling(process, graceful=True)
+        self._gone(process, graceful=True)
 
     def worker_lost(self, process: WorkerProcess) -> None:
         """Its polls are gone; that tasks were lost with it shows only when they time out."""
-        self.server.stop_polling(process, graceful=False)
+        self._gone(process, graceful=False)
 
+    def _gone(self, process: WorkerProcess, *, graceful: bool) -> None:
+        if not graceful:
+            self.workers = [worker for worker in self.workers if worker.process is not process]
+        self.server.stop_polling(process, graceful=graceful)
+
+    @property
+    def current_version(self) -> str | None:
+        """The version that a worker would start with now."""
+        return self._home.fleet.version
+
+    def bury(self, instance: WorkflowInstance) -> None:
+        """Keep an instance that was made to be looked at, so that none of its code runs when it is dropped."""
+        self._home.fleet.bury(instance.token)
+
+    # --- looking in -------------------------------------------------------------------------------------------------
     def pending(self, execution: Execution) -> str | None:
         """What the server waits for, unless that is workflow code that fails whenever it is run."""
-        run = self.server.runs[execution.id]
-        return None if run.task_failing else _waits_for(run)
+        run = self.server.current(execution.id)
+        return None if run.task_failures else _waits_for(run)
+
+
+def _info(home: Home, run_id: str, started: dict[str, Any]) -> Any:
+    return info_of(run_id, started, home.world.randomness)
+
+
+def waits_of(replay: Replay, run: Run) -> tuple[tuple[Waiting, ...] | None, str | None]:
+    """Where the code of a run waits, from a worker's cache or by replay; or why that cannot be said."""
+    if not run.open:
+        return (), None
+    for worker in replay.workers:
+        waits = worker.waits(run.run_id)
+        if waits is not None and worker.identity == run.sticky:
+            return waits, None
+    instance = replay.runner(replay.current_version).instance(run.history[0], run.run_id)
+    try:
+        instance.apply([event for event in up_to_last_task(run.history)])
+    except (NonDeterminismError, WorkflowTaskError) as error:
+        return None, str(error)
+    replay.bury(instance)
+    return instance.waits(), None
+
+
+def _guard() -> AbstractContextManager[Any]:
+    from durable_sim.workflows.guard import Guard  # only where it is wanted
+
+    return Guard()
+
+
+def _cached_max(cache: Cache) -> tuple[int | None, bool]:
+    match cache:
+        case "warm":
+            return None, False
+        case "evicted":
+            return None, True
+        case "cold":
+            return 0, False
+        case int() if cache >= 0:
+            return cache, False
+    raise UserError(f"replay: cache is {cache!r}, expected 'warm', 'cold', 'evicted' or a number of instances")
 
 
 def _waits_for(run: Run) -> str | None:
     for activity in run.activities.values():
-        limit = activity.command.options.retry_policy.maximum_attempts or "unlimited"
-        when = "running" if activity.retry_due_us is None else f"next at {seconds(activity.retry_due_us)}"
-        return f"activity {activity.command.name}, attempt {activity.attempt} of {limit}, {when}"
-    for _, due_us in run.timers.values():
-        return f"a timer due at {seconds(due_us)}"
-    return "a workflow task" if run.task_scheduled or run.task_started_id is not None else None
+        limit = activity.options.retry_policy.maximum_attempts or "unlimited"
+        when = f"next at {seconds(activity.retry_due_us)}" if activity.phase == "BACKOFF" else "running"
+        return f"activity {activity.name}, attempt {activity.attempt} of {limit}, {when}"
+    for timer in run.timers.values():
+        return f"a timer due at {seconds(timer.due_us)}"
+    for child in run.children.values():
+        return f"child workflow {child.workflow_id}"
+    if run.first_task_due_us and not run.last_completed_event_id:
+        return f"its first workflow task, at {seconds(run.first_task_due_us)}"
+    return "a workflow task" if run.task is not None else None

@@ -1,7 +1,8 @@
-"""Messages between workers and the server.
+"""Messages between workers and the server, and the operations of the server.
 
 Always holds: a message that was sent arrives, whatever becomes of its sender, and messages arrive in the order in
-which they were sent. Without a latency they arrive at the same instant, one after the other, never inside one another.
+which they were sent; operations come one after the other, never inside one another; what an operation has changed is
+stored before its messages leave.
 """
 
 from __future__ import annotations
@@ -17,32 +18,51 @@ import simpy
 class Wire:
     """Carries messages, each taking `latency_us`."""
 
-    __slots__ = ("_env", "_latency_us", "_queue", "_running")
+    __slots__ = ("_env", "_held", "_latency_us", "_queue", "_running", "between")
 
     def __init__(self, env: simpy.Environment, latency_us: int) -> None:
         self._env = env
         self._latency_us = latency_us
         self._queue: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._running = False
+        self._held = False
+        self.between: Callable[[], None] | None = None
 
     def send(self, callback: Callable[..., None], *arguments: Any) -> None:
         """Call `callback(*arguments)` on arrival."""
         if self._latency_us:
             timeout = self._env.timeout(self._latency_us)
-            timeout.callbacks.append(partial(_arrived, callback, arguments))
-            return
+            timeout.callbacks.append(partial(self._arrived, callback, arguments))
+        else:
+            self.enter(callback, *arguments)
+
+    def enter(self, callback: Callable[..., None], *arguments: Any) -> None:
+        """Call `callback(*arguments)` now, or as soon as what is going on is done."""
         self._queue.append((callback, arguments))
+        if not self._running and not self._held:
+            self._run()
+
+    def hold(self) -> None:
+        """The server is down: whatever is meant for it or comes from it waits, as clients try again and again."""
+        self._held = True
+
+    def release(self) -> None:
+        """The server is up again."""
+        self._held = False
         if not self._running:
             self._run()
 
     def _run(self) -> None:
         self._running = True
         queue = self._queue
-        while queue:
-            callback, arguments = queue.popleft()
-            callback(*arguments)
-        self._running = False
+        try:
+            while queue and not self._held:
+                callback, arguments = queue.popleft()
+                callback(*arguments)
+                if self.between is not None:
+                    self.between()
+        finally:
+            self._running = False
 
-
-def _arrived(callback: Callable[..., None], arguments: tuple[Any, ...], _: simpy.Event) -> None:
-    callback(*arguments)
+    def _arrived(self, callback: Callable[..., None], arguments: tuple[Any, ...], _: simpy.Event) -> None:
+        self.enter(callback, *arguments)

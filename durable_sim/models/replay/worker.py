@@ -1,104 +1,327 @@
-"""The volatile side of the replay model: one process's cached workflow instances and running attempts."""
+"""The volatile side of the replay model: one process's cached instances and running attempts.
+
+A worker takes tasks from the server, runs user code, sends back what came of it, and forgets everything in a crash.
+Always holds: an instance in the cache has been given exactly the events up to its `position`; one that has run ahead of
+its history is dropped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from durable_sim import trace as kinds
+from durable_sim import trace
+from durable_sim.durations import SECOND
 from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Home, Outcome
 from durable_sim.models.replay.events import Event
-from durable_sim.models.replay.replay import (
-    CompleteWorkflow,
-    Decision,
-    FailWorkflow,
-    Instance,
-    NonDeterminismError,
-    WorkflowTaskError,
-)
-from durable_sim.models.replay.server import Server, WorkflowTask
+from durable_sim.models.replay.instance import DeadlockError
+from durable_sim.models.replay.local_activities import LocalActivities
+from durable_sim.models.replay.runner import CodeRunner, Decision, Waiting, WorkflowInstance, WorkflowTaskError
+from durable_sim.models.replay.server.queues import ACTIVITY, WORKFLOW
+from durable_sim.models.replay.server.server import Server
+from durable_sim.models.replay.server.workflow_tasks import TaskToken
 from durable_sim.models.workers import WorkerProcess
+from durable_sim.workflows.commands import CLOSING, Command, FailWorkflow
+from durable_sim.workflows.failures import Failure, NonDeterminismError
+from durable_sim.workflows.handlers import QueryFailed, UpdateRequest
+from durable_sim.workflows.program import Note
+
+THROTTLE_SHARE = 0.8
+THROTTLE_DEFAULT_US = 30 * SECOND
+THROTTLE_MAX_US = 60 * SECOND
+NON_DETERMINISTIC = "NON_DETERMINISTIC_ERROR"
+UNHANDLED_FAILURE = "WORKFLOW_WORKER_UNHANDLED_FAILURE"
+
+
+class WorkerOptions(NamedTuple):
+    """Settings of a worker: how many instances it keeps (0: none, and no sticky queue; None: all), whether it drops
+    each of them after every task, and how many tasks of each kind it takes at once."""
+
+    cached_max: int | None = 1000
+    evict_always: bool = False
+    workflow_slots: int = 100
+    activity_slots: int = 100
+    task_queue: str = "main"
 
 
 class ReplayWorker:
-    """Takes tasks from the server, runs user code, sends back what came of it. Forgets everything in a crash."""
+    """One process that polls. See `queues.Poller` for what the server wants of it."""
 
-    __slots__ = ("_cache", "_home", "_server", "process")
+    __slots__ = (
+        "_attempts",
+        "_cache",
+        "_home",
+        "_local",
+        "_options",
+        "_owners",
+        "_runner",
+        "_server",
+        "free",
+        "identity",
+        "process",
+        "sticky",
+        "task_queue",
+    )  # fmt: skip
 
-    def __init__(self, home: Home, server: Server, process: WorkerProcess) -> None:
+    def __init__(
+        self,
+        home: Home,
+        server: Server,
+        process: WorkerProcess,
+        runner: CodeRunner,
+        identity: str,
+        options: WorkerOptions,
+    ) -> None:
         self.process = process
+        self.identity = identity
+        self.task_queue = options.task_queue
+        self.sticky = options.cached_max != 0
+        self.free = {WORKFLOW: options.workflow_slots, ACTIVITY: options.activity_slots}
         self._home = home
         self._server = server
-        self._cache: dict[str, Instance] = {}
+        self._runner = runner
+        self._options = options
+        self._cache: OrderedDict[str, WorkflowInstance] = OrderedDict()
+        self._attempts: dict[tuple[str, int, int], _Running] = {}
+        self._owners: dict[str, tuple[str, str]] = {}
+        self._local = LocalActivities(home, process, runner, self._owners.__getitem__)
 
-    def workflow_task(self, task: WorkflowTask, new_events: list[Event]) -> None:
+    # --- workflow tasks ---------------------------------------------------------------------------------------------
+    def workflow_task(self, token: TaskToken, events: list[Event], updates: Sequence[UpdateRequest]) -> None:
         """Run the code on the new events, from the cached instance or, with a whole history, from the top."""
-        execution = task.execution
-        instance = self._instance(task, new_events)
+        instance = self._instance(token.run_id, events)
         if instance is None:
-            self._send(self._server.send_history, task, self)
+            self._send(self._server.send_history, token, self)
             return
+        if self._run(token, instance, lambda: instance.apply(events, updates)) and events[0].id == 1:
+            self._note_replay(events, instance)
+
+    def _note_replay(self, events: list[Event], instance: WorkflowInstance) -> None:
+        if instance.replayed_tasks:
+            shown = _shown_as(events[0])
+            data = {"events": len(events), "tasks": instance.replayed_tasks}
+            self._home.world.trace.add(trace.REPLAYED, shown, self.process.worker_id, data=data)
+
+    def _run(self, token: TaskToken, instance: WorkflowInstance, code: Callable[[], Decision]) -> bool:
+        """Run a stretch of code; True if it made a decision."""
         try:
-            decision = instance.apply(new_events)
+            decision = code()
+        except DeadlockError as error:
+            self._home.world.alarms.after(
+                error.blocked_us, self.process.deliver, self._task_failed, token, UNHANDLED_FAILURE, str(error)
+            )
+            return False
         except NonDeterminismError as error:
-            self._task_failed(task, "NON_DETERMINISTIC_ERROR", str(error))
-            return
+            self._stopped(token, instance, error, NON_DETERMINISTIC)
+            return False
         except WorkflowTaskError as error:
-            self._task_failed(task, "WORKFLOW_WORKER_UNHANDLED_FAILURE", str(error))
-            return
-        if instance.replayed_tasks and new_events[0].id == 1:
-            data = {"events": len(new_events), "tasks": instance.replayed_tasks}
-            self._home.world.trace.add(kinds.REPLAYED, execution.id, self.process.worker_id, data=data)
-        self.process.deliver(self._answer, task, instance, decision)
+            self._stopped(token, instance, error, UNHANDLED_FAILURE)
+            return False
+        if decision.blocked_us:
+            self._home.world.alarms.after(
+                decision.blocked_us, self.process.deliver, self._decided, token, instance, decision
+            )
+        else:
+            self.process.deliver(self._decided, token, instance, decision)
+        return True
 
-    def activity_task(self, task: ActivityTask) -> None:
-        """Make an attempt."""
-        Attempt(self._home.world, self.process, task, self._attempt_ended, partial(self._heartbeat, task)).begin()
+    def _stopped(self, token: TaskToken, instance: WorkflowInstance, error: Exception, cause: str) -> None:
+        """The code went wrong: the task fails, unless the workflow asks to be failed by such an error."""
+        fails_on: Callable[[BaseException], bool] | None = getattr(instance, "fails_on", None)
+        if fails_on is not None and fails_on(error):
+            failure = FailWorkflow(Failure(type(error).__name__, str(error)))
+            self._answer(token, instance, (failure,), ())
+        else:
+            self._task_failed(token, cause, str(error))
 
-    def evict(self, execution: str) -> None:
-        """Drop an instance; the next task will bring the whole history."""
-        instance = self._cache.pop(execution, None)
-        if instance is not None:
-            self._kill(instance)
+    def _decided(self, token: TaskToken, instance: WorkflowInstance, decision: Decision) -> None:
+        """Send the commands, or first run what is to be run here."""
+        if decision.local or self._local.busy(token.run_id):
+            self._local.run(token, instance, decision.local, self._resume, self._heartbeat_task)
+        else:
+            self._answer(token, instance, decision.commands, decision.notes)
 
-    def _instance(self, task: WorkflowTask, new_events: list[Event]) -> Instance | None:
+    def _resume(self, token: TaskToken, instance: WorkflowInstance, code: Callable[[], Decision]) -> None:
+        self._run(token, instance, code)
+
+    def _heartbeat_task(self, token: TaskToken, instance: WorkflowInstance) -> None:
+        """Local activities take long: complete the task with what there is, and ask for another."""
+        commands = instance.take_commands()
+        instance.sent(commands)
+        self._send(self._server.complete_workflow_task, token, self, commands, (), True)
+        self._slot_free(WORKFLOW)
+
+    def _answer(
+        self, token: TaskToken, instance: WorkflowInstance, commands: tuple[Command, ...], notes: tuple[Note, ...]
+    ) -> None:
+        instance.sent(commands)
+        self._send(self._server.complete_workflow_task, token, self, commands, notes, False)
+        if not self.sticky or self._options.evict_always or (commands and isinstance(commands[-1], CLOSING)):
+            self.evict(token.run_id)
+        self._slot_free(WORKFLOW)
+
+    def _task_failed(self, token: TaskToken, cause: str, message: str) -> None:
+        self.evict(token.run_id)
+        self._send(self._server.fail_workflow_task, token, self, cause, message)
+        self._slot_free(WORKFLOW)
+
+    # --- the cache --------------------------------------------------------------------------------------------------
+    def _instance(self, run_id: str, events: list[Event]) -> WorkflowInstance | None:
         """The cached instance that the events continue, a new one for a whole history, None if the cache has lost
         it."""
-        execution = task.execution
-        if new_events[0].id != 1:
-            cached = self._cache.get(execution.id)
-            return cached if cached is not None and cached.position == new_events[0].id - 1 else None
-        self.evict(execution.id)
-        definition = self._home.definition(self.process.version)
-        instance = self._cache[execution.id] = Instance(definition, self._home.info(execution, task.run_id))
-        self.process.remember(instance.program, execution.id)
+        if events[0].id != 1:
+            cached = self._cache.get(run_id)
+            if cached is None or cached.position != events[0].id - 1:
+                return None
+            self._cache.move_to_end(run_id)
+            return cached
+        self.evict(run_id)
+        instance = self._cache[run_id] = self._runner.instance(events[0], run_id)
+        shown = _shown_as(events[0])
+        self._owners[run_id] = shown, events[0].attributes["workflow_id"]
+        self.process.remember(instance.token, shown)
+        limit = self._options.cached_max
+        if limit is not None and limit and len(self._cache) > limit:
+            self.evict(next(iter(self._cache)))
         return instance
 
-    def _answer(self, task: WorkflowTask, instance: Instance, decision: Decision) -> None:
-        instance.decided(decision)
-        if decision.commands and isinstance(decision.commands[-1], (CompleteWorkflow, FailWorkflow)):
-            self.evict(task.execution.id)
-        self._send(self._server.complete_workflow_task, task, self, decision)
+    def evict(self, run_id: str) -> None:
+        """Drop an instance without running any of its code again; the next task will bring the whole history."""
+        instance = self._cache.pop(run_id, None)
+        self._local.drop(run_id)
+        if instance is not None:
+            self.process.forget(instance.token)
+            self._home.fleet.bury(instance.token)
 
-    def _task_failed(self, task: WorkflowTask, cause: str, message: str) -> None:
-        self.evict(task.execution.id)
-        self._send(self._server.fail_workflow_task, task, self, cause, message)
+    def rewind(self, run_id: str, events: int) -> None:
+        """The last events given were those of a task that is not kept."""
+        instance = self._cache.get(run_id)
+        if instance is not None:
+            instance.rewind(events)
 
-    def _attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
-        attempt.note(kinds.RESULT_REPORTED, {"failure": outcome.failure.to_json()} if outcome.failure else None)
+    # --- queries ----------------------------------------------------------------------------------------------------
+    def query(self, number: int, history: list[Event], name: str, arguments: tuple[Any, ...]) -> None:
+        """Answer a query from the cached instance or, if there is none, from one made for it."""
+        try:
+            answer, problem = self.instance_for(history).query(name, arguments), None
+        except (QueryFailed, NonDeterminismError, WorkflowTaskError) as error:
+            answer, problem = None, str(error)
+        self._send(self._server.query_answered, number, answer, problem)
+
+    def instance_for(self, history: list[Event]) -> WorkflowInstance:
+        """An instance that has run over this history."""
+        run_id = history[0].attributes["run_id"]
+        cached = self._cache.get(run_id)
+        if cached is not None:
+            return cached
+        instance = self._runner.instance(history[0], run_id)
+        instance.apply(up_to_last_task(history))
+        self._home.fleet.bury(instance.token)
+        return instance
+
+    def waits(self, run_id: str) -> tuple[Waiting, ...] | None:
+        """Where the code of a cached run waits; None if it is not in the cache."""
+        cached = self._cache.get(run_id)
+        return None if cached is None else cached.waits()
+
+    # --- attempts ---------------------------------------------------------------------------------------------------
+    def activity_task(self, task: ActivityTask) -> None:
+        """Make an attempt; an activity that this build does not have fails it, and may be there after a deploy."""
+        function = self._runner.activity(task.name)
+        if function is None:
+            message = f"Activity function {task.name} for workflow {task.workflow_id} is not registered on this worker"
+            self._send(self._server.activity_ended, task, self, Outcome(failure=Failure("NotFoundError", message)))
+            self._slot_free(ACTIVITY)
+            return
+        running = _Running(self, task._replace(function=function))
+        self._attempts[task.token] = running
+        running.attempt.begin()
+
+    def cancel_attempt(self, token: tuple[str, int, int]) -> None:
+        """Tell a running attempt that it is no longer wanted."""
+        running = self._attempts.get(token)
+        if running is not None:
+            running.attempt.cancel()
+
+    def attempt_ended(self, running: _Running, outcome: Outcome) -> None:
+        """An attempt has come to its end: report it."""
+        attempt = running.attempt
+        self._attempts.pop(attempt.task.token, None)
+        attempt.note(trace.RESULT_REPORTED, {"failure": outcome.failure.to_json()} if outcome.failure else None)
+        running.flush()
         self._send(self._server.activity_ended, attempt.task, self, outcome)  # on its way, even if we died just now
+        self._slot_free(ACTIVITY)
 
-    def _heartbeat(self, task: ActivityTask, details: tuple[Any, ...]) -> None:
+    def send_heartbeat(self, task: ActivityTask, details: tuple[Any, ...]) -> None:
+        """Pass an attempt's heartbeat on to the server."""
         if self.process.alive:
-            self._send(self._server.heartbeat, task, details)
+            self._send(self._server.heartbeat, task, self, details)
 
-    def _kill(self, instance: Instance) -> None:
-        """Leave an instance behind without running any of its code again."""
-        self.process.forget(instance.program)
-        self._home.fleet.bury(instance.program)
+    # --- messages ---------------------------------------------------------------------------------------------------
+    def _slot_free(self, kind: str) -> None:
+        self.free[kind] += 1
+        if self.free[kind] == 1 and self.process.alive and not self.process.stopping:
+            self._send(self._server.freed, self)
 
     def _send(self, callback: Callable[..., None], *arguments: Any) -> None:
         """A message to the server; it arrives even if this process dies meanwhile."""
         self._server.wire.send(callback, *arguments)
+
+
+class _Running:
+    """An attempt, and its heartbeats: one goes out at once, those within 80 % of the time-out after it are kept, and
+    the last of them goes out when that time is over."""
+
+    __slots__ = ("_kept", "_quiet", "_worker", "attempt")
+
+    def __init__(self, worker: ReplayWorker, task: ActivityTask) -> None:
+        self._worker = worker
+        self._quiet = False
+        self._kept: tuple[Any, ...] | None = None
+        home, process = worker._home, worker.process
+        self.attempt = Attempt(home.world, process, task, self._ended, self._heartbeat)
+
+    def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._worker.attempt_ended(self, outcome)
+
+    def _heartbeat(self, details: tuple[Any, ...]) -> None:
+        if self._quiet:
+            self._kept = details
+        else:
+            self._send(details)
+
+    def _send(self, details: tuple[Any, ...]) -> None:
+        worker, task = self._worker, self.attempt.task
+        self._kept, self._quiet = None, True
+        worker._home.world.alarms.after(throttle_us(task.heartbeat_us), worker.process.deliver, self._throttle_over)
+        worker.send_heartbeat(task, details)
+
+    def _throttle_over(self) -> None:
+        self._quiet = False
+        if self._kept is not None and self.attempt.task.token in self._worker._attempts:
+            self._send(self._kept)
+
+    def flush(self) -> None:
+        """The attempt is over: what was kept goes out with its result."""
+        if self._kept is not None:
+            self._worker.send_heartbeat(self.attempt.task, self._kept)
+            self._kept = None
+
+
+def throttle_us(heartbeat_us: int | None) -> int:
+    """How long a worker keeps quiet after a heartbeat: 80 % of the time-out, 30 s without one, at most 60 s."""
+    wanted_us = THROTTLE_DEFAULT_US if heartbeat_us is None else int(heartbeat_us * THROTTLE_SHARE)
+    return min(wanted_us, THROTTLE_MAX_US)
+
+
+def _shown_as(started: Event) -> str:
+    """Under which execution the trace shows a run: a child goes with its root."""
+    told = started.attributes
+    return str((told.get("root") or told)["workflow_id"])
+
+
+def up_to_last_task(history: list[Event]) -> list[Event]:
+    """A history without a workflow task that is under way: a query does not run it."""
+    return history[:-1] if history[-1].type == "WorkflowTaskStarted" else history

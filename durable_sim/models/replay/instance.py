@@ -1,0 +1,631 @@
+"""Replay: from a history to what the workflow code wants next. Pure: no clock, no randomness of its own, no SimPy.
+
+`Instance` is a workflow whose code has been run up to some event; feeding it the whole history of a run is a replay,
+feeding it what is new is what a worker with a warm cache does. One completed workflow task is run at a time, as it was
+the first time: signals and updates first, then what else came, in the order of the history. Always holds: each command
+event of the history must be what the code issued at that place, or `NonDeterminismError` says which is not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+from durable_sim.durations import format_us
+from durable_sim.models.replay import events as kinds
+from durable_sim.models.replay.events import Event
+from durable_sim.models.replay.matching_commands import asked_for, compare, recorded_as
+from durable_sim.models.replay.runner import Decision, LocalOutcome, Waiting, WorkflowTaskError
+from durable_sim.randomness import Randomness
+from durable_sim.workflows.commands import (
+    CancelWorkflow,
+    Command,
+    CompleteWorkflow,
+    FailWorkflow,
+    RecordMarker,
+    RejectUpdate,
+    SetPatch,
+)
+from durable_sim.workflows.context import LocalBackoff, WorkflowContext, WorkflowInfo
+from durable_sim.workflows.definitions import Build, WorkflowDefinition, definition_of
+from durable_sim.workflows.failures import (
+    Failure,
+    NonDeterminismError,
+    WorkflowFailure,
+    activity_error,
+    cancelled_failure,
+    child_error,
+    failure_of,
+    is_cancellation,
+)
+from durable_sim.workflows.handlers import Handlers, UpdateRequest
+from durable_sim.workflows.markers import LOCAL_ACTIVITY, PATCH, Markers
+from durable_sim.workflows.payloads import copied
+from durable_sim.workflows.program import ContinueRun, Program, ReadOnlyError
+
+MakeInfo = Callable[[dict[str, Any]], WorkflowInfo]
+Guard = AbstractContextManager[Any]
+_UNGUARDED: Guard = nullcontext()
+
+
+class DeadlockError(WorkflowTaskError):
+    """The code held its thread for longer than the worker allows."""
+
+    def __init__(self, blocked_us: int) -> None:
+        super().__init__(blocked_us)
+        self.blocked_us = blocked_us
+
+    def __str__(self) -> str:
+        return (
+            f"[TMPRL1101] Potential deadlock detected: workflow didn't yield within the limit (it ran for "
+            f"{format_us(self.blocked_us)}); move heavy work into an activity"
+        )
+
+
+class Instance:
+    """A workflow's code, run up to `position` events of its history. See `runner.WorkflowInstance`."""
+
+    __slots__ = (
+        "_build",
+        "_cancel_requested",
+        "_commands",
+        "_definition",
+        "_expected",
+        "_fails_on",
+        "_guard",
+        "_handlers",
+        "_jobs",
+        "_local",
+        "_make_info",
+        "_markers",
+        "_ours",
+        "_signals",
+        "_started_us",
+        "_strict",
+        "deadlock_us",
+        "position",
+        "program",
+        "replayed_tasks",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        build: Build,
+        make_info: MakeInfo,
+        *,
+        strict: bool = False,
+        guard: Guard = _UNGUARDED,
+        deadlock_us: int | None = None,
+    ) -> None:
+        self.program = Program()
+        self.position = 0
+        self.replayed_tasks = 0
+        self.deadlock_us = deadlock_us
+        self._build = build
+        self._make_info = make_info
+        self._strict = strict
+        self._guard = guard
+        self._handlers = Handlers(self.program)
+        self._markers = Markers(self.program)
+        self._definition: WorkflowDefinition | None = None
+        self._fails_on: tuple[type[BaseException], ...] = ()
+        self._expected: deque[Command] = deque()
+        self._signals: list[Event] = []
+        self._jobs: list[Event] = []
+        self._commands: dict[int, Command] = {}
+        self._local: dict[int, int] = {}
+        self._ours = False
+        self._cancel_requested = False
+        self._started_us = 0
+
+    @property
+    def token(self) -> Program:
+        """What stands for the instance in a process's memory."""
+        return self.program
+
+    # --- events in --------------------------------------------------------------------------------------------------
+    def apply(self, events: Sequence[Event], updates: Sequence[UpdateRequest] = ()) -> Decision:
+        """Feed the events after `position`; where the last one starts a workflow task, gives that task's decision."""
+        handlers = _FEED
+        for place, event in enumerate(events):
+            feed = handlers.get(event.type)
+            if feed is not None:
+                feed(self, event)
+            elif event.type in kinds.COMMAND_EVENTS:
+                self._match(event)
+            elif event.type == kinds.WORKFLOW_TASK_COMPLETED:
+                self._task_completed(event, events, place)
+        self.position += len(events)
+        if events and events[-1].type != kinds.WORKFLOW_TASK_STARTED:
+            return Decision()
+        return self._decide_now(updates)
+
+    def _decide_now(self, updates: Sequence[UpdateRequest]) -> Decision:
+        """Run the task that has just been started."""
+        self._nothing_left(self.position)
+        program = self.program
+        program.history_length = self.position
+        self._activate(updates)
+        return self._decision()
+
+    def _task_completed(self, event: Event, events: Sequence[Event], place: int) -> None:
+        """Run what an earlier, completed task ran; its commands must come next in the history."""
+        if self._ours:  # this instance itself ran the task that the history now says is completed
+            self._ours = False
+            return
+        self._nothing_left(event.id)
+        program = self.program
+        program.replaying, program.history_length = True, event.id - 1
+        try:
+            self._replay_task(events, place + 1)
+        finally:
+            program.replaying = False
+        program.take_notes()
+        self._expected.extend(self._closed(program.take_issued()))
+        self.replayed_tasks += 1
+
+    def _replay_task(self, events: Sequence[Event], place: int) -> None:
+        """Run a recorded task, given what the history behind it says: patches, values, updates, local activities."""
+        updates: list[UpdateRequest] = []
+        outcomes: list[LocalOutcome] = []
+        while place < len(events) and events[place].type in kinds.COMMAND_EVENTS:
+            told = events[place].attributes
+            if events[place].type == kinds.MARKER_RECORDED:
+                self._foresee(told, outcomes)
+            elif events[place].type == kinds.WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+                updates.append(UpdateRequest(told["update_id"], told["name"], tuple(told["input"]), replayed=True))
+            place += 1
+        self._activate(updates)
+        self._note_local()
+        for outcome in outcomes:
+            if outcome.seq not in self._local:
+                break  # left over: the code did not ask for it, as matching will find
+            self._resolve(outcome)
+            self._note_local()
+
+    def _foresee(self, marker: dict[str, Any], outcomes: list[LocalOutcome]) -> None:
+        details = marker["details"]
+        match marker["marker_name"]:
+            case "core_patch":
+                self._markers.recorded_patches.add(details["patch-data"][0]["id"])
+            case "SideEffect":
+                self._markers.recorded_values.append(details["data"][0])
+            case "core_local_activity":
+                outcomes.append(_outcome(marker))
+
+    # --- running code -----------------------------------------------------------------------------------------------
+    def _activate(self, updates: Sequence[UpdateRequest]) -> None:
+        program = self.program
+        program.now_us = self._started_us
+        jobs, self._jobs = self._jobs, []
+        signals, self._signals = self._signals, []
+        if program.main is None and jobs and jobs[0].type == kinds.WORKFLOW_EXECUTION_STARTED:
+            self._start(jobs.pop(0))
+            jobs = self._cancelled_at_once(jobs)
+            self._run()
+        if signals or updates:
+            for event in signals:
+                self._handlers.signal(event.attributes["signal_name"], tuple(copied(event.attributes["input"])))
+            for update in updates:
+                self._handlers.update(update._replace(arguments=tuple(copied(list(update.arguments)))))
+            self._run()
+        if jobs:
+            for event in jobs:
+                _JOBS[event.type](self, event)
+            self._run()
+
+    def _cancelled_at_once(self, jobs: list[Event]) -> list[Event]:
+        """A request to cancel that came with the start: the code runs up to its first wait, which raises."""
+        for event in jobs:
+            if event.type == kinds.WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+                self._cancel_main(event)
+        return [event for event in jobs if event.type != kinds.WORKFLOW_EXECUTION_CANCEL_REQUESTED]
+
+    def _run(self) -> None:
+        program = self.program
+        blocked_us = program.blocked_us
+        with self._guard:
+            program.advance()
+        if self.deadlock_us is not None and program.blocked_us - blocked_us > self.deadlock_us:
+            program.blocked_us = blocked_us + self.deadlock_us
+            raise DeadlockError(self.deadlock_us)
+        if program.failure is not None:
+            raise self._mistake(program.failure)
+
+    def _start(self, event: Event) -> None:
+        told = event.attributes
+        definition = self._build.workflow(told["workflow_type"])
+        if definition is None:
+            known = ", ".join(self._build.workflow_names) or "none"
+            raise WorkflowTaskError(
+                f"Workflow class {told['workflow_type']} is not registered on this worker, available workflows: {known}"
+            )
+        self._definition, self._fails_on = definition, definition.fails_on
+        context = WorkflowContext(self.program, self._make_info(told), self._handlers, self._markers)
+        self.program.start(definition.function(context, *copied(told["input"])), patient=True)
+
+    # --- local activities -------------------------------------------------------------------------------------------
+    def _note_local(self) -> tuple[Any, ...]:
+        local = tuple(self.program.take_local())
+        for command in local:
+            self._local[command.seq] = command.step
+            if command.function is not None:
+                self._build.learn_activity(command.name, command.function)
+        return local
+
+    def resolve_local(self, outcome: LocalOutcome) -> Decision:
+        """Tell how a local activity ended, within the task; gives what the code does next."""
+        self._resolve(outcome)
+        return self._decision()
+
+    def _resolve(self, outcome: LocalOutcome) -> None:
+        program, step = self.program, self._local.pop(outcome.seq)
+        program.now_us = outcome.complete_us
+        program.tell(_marker(outcome))
+        if outcome.failure is None:
+            program.settle(step, copied(outcome.result))
+        elif outcome.backoff_us is not None:
+            program.settle(step, LocalBackoff(outcome.attempt + 1, outcome.backoff_us, outcome.scheduled_us))
+        else:
+            program.settle(step, error=activity_error(outcome.activity, outcome.retry_state, outcome.failure))
+        self._run()
+
+    # --- decisions out ----------------------------------------------------------------------------------------------
+    def _decision(self) -> Decision:
+        program = self.program
+        local = self._note_local()
+        blocked_us, program.blocked_us = program.blocked_us, 0
+        if local or self._local:
+            return Decision((), (), local, blocked_us)
+        return Decision(tuple(self._closed(program.take_issued())), tuple(program.take_notes()), (), blocked_us)
+
+    def take_commands(self) -> tuple[Command, ...]:
+        """The commands so far of a task whose local activities take long."""
+        return tuple(self.program.take_issued())
+
+    def _closed(self, commands: list[Command]) -> list[Command]:
+        """The commands of a task, with the closing one if the function has ended."""
+        main = self.program.main
+        if main is not None and main.done:
+            commands.append(self._closing(main.error, main))
+        for command in commands:
+            function = getattr(command, "function", None)
+            if function is not None:
+                self._learn(command, function)
+        return commands
+
+    def _learn(self, command: Any, function: Callable[..., Any]) -> None:
+        if hasattr(command, "workflow_type"):
+            self._build.learn_workflow(command.workflow_type, function)
+        else:
+            self._build.learn_activity(command.name, function)
+
+    def _closing(self, error: BaseException | None, main: Any) -> Command:
+        name = self._definition.name if self._definition is not None else ""
+        if error is None:
+            return CompleteWorkflow(copied(main.result(), f"result of {name}"))
+        if isinstance(error, ContinueRun):
+            return error.command
+        if self._cancel_requested and is_cancellation(error):
+            return CancelWorkflow()
+        if isinstance(error, (WorkflowFailure, TimeoutError)) or isinstance(error, self._fails_on):
+            return FailWorkflow(failure_of(error))
+        raise self._mistake(error)
+
+    def _mistake(self, error: BaseException) -> Exception:
+        if isinstance(error, NonDeterminismError):
+            return error
+        if isinstance(error, ReadOnlyError):
+            return WorkflowTaskError(str(error))
+        return WorkflowTaskError(f"{type(error).__name__}: {error}")
+
+    def fails_on(self, error: BaseException) -> bool:
+        """Whether the workflow asks to be failed by such an error, instead of its task."""
+        return isinstance(error, self._fails_on)
+
+    def sent(self, commands: Sequence[Command]) -> None:
+        """Remember that these commands were sent: their events will come back with the next task."""
+        self._expected.extend(commands)
+        self._ours = True
+
+    def rewind(self, events: int) -> None:
+        """The server has dropped the last events again: those of a task that only refused an update."""
+        self.position -= events
+        self._ours = False
+        self._expected.clear()
+
+    # --- matching ---------------------------------------------------------------------------------------------------
+    def _match(self, event: Event) -> None:
+        expected = self._expected
+        while expected and type(expected[0]) is RejectUpdate:
+            expected.popleft()
+        if _is_passed_over(event, expected):
+            return
+        if not expected:
+            raise NonDeterminismError(event.id, recorded_as(event), "nothing more at this point")
+        command = expected.popleft()
+        difference = compare(event, command, self._commands, self._strict)
+        if difference is not None:
+            raise NonDeterminismError(event.id, *difference)
+        self._commands[event.id] = command
+
+    def _nothing_left(self, event_id: int) -> None:
+        """Every command of the task before must have come back by now."""
+        while self._expected and type(self._expected[0]) is RejectUpdate:
+            self._expected.popleft()
+        if self._expected:
+            raise NonDeterminismError(event_id, "no such command", asked_for(self._expected[0]))
+
+    def finish(self) -> None:
+        """Everything that the code asked for must be in the history, where that has come to an end."""
+        self._nothing_left(self.position)
+
+    # --- jobs -------------------------------------------------------------------------------------------------------
+    def _activity_closed(self, event: Event) -> None:
+        told = event.attributes
+        step = self._step_of(event, "scheduled_event_id")
+        if event.type == kinds.ACTIVITY_TASK_COMPLETED:
+            self.program.settle(step, copied(told["result"]))
+            return
+        canceled = event.type == kinds.ACTIVITY_TASK_CANCELED
+        failure = cancelled_failure(details=tuple(told.get("details") or ())) if canceled else told["failure"]
+        retry_state = told.get("retry_state") or ("CANCEL_REQUESTED" if canceled else "")
+        command: Any = self._commands[told["scheduled_event_id"]]
+        info = {
+            "activity_type": command.name,
+            "activity_id": command.id,
+            "scheduled_event_id": told["scheduled_event_id"],
+            "started_event_id": told.get("started_event_id", 0),
+            "identity": told.get("identity"),
+            "retry_state": retry_state,
+        }
+        self.program.settle(step, error=activity_error(command.name, retry_state, failure, info))
+
+    def _timer_fired(self, event: Event) -> None:
+        self.program.settle(self._step_of(event, "started_event_id"))
+
+    def _child_started(self, event: Event) -> None:
+        self.program.settle(self._step_of(event, "initiated_event_id"), event.attributes["run_id"])
+
+    def _child_start_failed(self, event: Event) -> None:
+        told = event.attributes
+        failure = Failure("WorkflowAlreadyStarted", "Workflow execution already started", non_retryable=True)
+        error = child_error(told["workflow_id"], "NON_RETRYABLE_FAILURE", failure, {"workflow_id": told["workflow_id"]})
+        self.program.settle(self._step_of(event, "initiated_event_id"), error=error)
+
+    def _child_closed(self, event: Event) -> None:
+        told = event.attributes
+        step = -self._step_of(event, "initiated_event_id")
+        if event.type == kinds.CHILD_COMPLETED:
+            self.program.settle(step, copied(told["result"]))
+            return
+        failure, state = _child_failure(event), told.get("retry_state") or "RETRY_POLICY_NOT_SET"
+        info = {name: told[name] for name in ("workflow_id", "run_id", "workflow_type", "initiated_event_id")}
+        info |= {"started_event_id": told.get("started_event_id", 0), "retry_state": state}
+        self.program.settle(step, error=child_error(told["workflow_id"], state, failure, info))
+
+    def _external_done(self, event: Event) -> None:
+        self.program.settle(self._step_of(event, "initiated_event_id"))
+
+    def _external_failed(self, event: Event) -> None:
+        told = event.attributes
+        message = "Unable to signal" if event.type == kinds.SIGNAL_EXTERNAL_FAILED else "Unable to cancel"
+        failure = Failure("ExternalWorkflowNotFound", f"{message} external workflow because it was not found")
+        step = self._step_of(event, "initiated_event_id")
+        self.program.settle(
+            step, error=failure._replace(message=f"{failure.message}: {told['workflow_id']}").to_exception()
+        )
+
+    def _cancel_main(self, event: Event) -> None:
+        self._cancel_requested = True
+        if self.program.main is not None:
+            self.program.main.cancel()
+
+    def _step_of(self, event: Event, reference: str) -> int:
+        cause = event.attributes[reference]
+        command = self._commands.get(cause)
+        if command is None:
+            raise NonDeterminismError(event.id, f"{event.type} of event {cause}", "nothing that it could belong to")
+        return command.step  # type: ignore[union-attr]
+
+    # --- looking in -------------------------------------------------------------------------------------------------
+    def query(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """Answer a query."""
+        return self._handlers.query(name, tuple(copied(list(arguments))))
+
+    def waits(self) -> tuple[Waiting, ...]:
+        """Where the main coroutine waits."""
+        main = self.program.main
+        if main is None or main.done:
+            return ()
+        return (Waiting(tuple(_frames(main.coroutine))),)
+
+
+def _frames(coroutine: Any) -> Iterable[tuple[str, str, int]]:
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None)
+        if frame is None:
+            return
+        yield frame.f_code.co_name, frame.f_code.co_filename, frame.f_lineno
+        coroutine = getattr(coroutine, "cr_await", None)
+
+
+def _is_passed_over(event: Event, expected: deque[Command]) -> bool:
+    """What the server adds to a patch, and a deprecated patch that the code no longer knows, match nothing."""
+    told = event.attributes
+    if event.type == kinds.UPSERT_SEARCH_ATTRIBUTES:
+        return list(told["search_attributes"]) == [kinds.CHANGE_VERSION]
+    if event.type != kinds.MARKER_RECORDED or told["marker_name"] != PATCH:
+        return False
+    patch = told["details"]["patch-data"][0]
+    known = bool(expected) and isinstance(expected[0], SetPatch) and expected[0].id == patch["id"]
+    return bool(patch["deprecated"]) and not known
+
+
+def _marker(outcome: LocalOutcome) -> RecordMarker:
+    data = {
+        "seq": outcome.seq,
+        "attempt": outcome.attempt,
+        "activity_id": str(outcome.seq),
+        "activity_type": outcome.activity,
+        "complete_us": outcome.complete_us,
+        "backoff_us": outcome.backoff_us,
+        "original_schedule_us": outcome.scheduled_us,
+        "retry_state": outcome.retry_state,
+    }
+    details: dict[str, list[Any]] = {"data": [data]}
+    if outcome.failure is None:
+        details["result"] = [copied(outcome.result, f"result of {outcome.activity}")]
+    return RecordMarker(LOCAL_ACTIVITY, details, outcome.failure)
+
+
+def _outcome(marker: dict[str, Any]) -> LocalOutcome:
+    data = marker["details"]["data"][0]
+    result = marker["details"].get("result", [None])
+    return LocalOutcome(
+        data["seq"],
+        data["activity_type"],
+        data["attempt"],
+        data["complete_us"],
+        data["original_schedule_us"],
+        result[0] if result else None,
+        marker.get("failure"),
+        data.get("retry_state") or "",
+        data.get("backoff_us"),
+    )
+
+
+def _child_failure(event: Event) -> Failure:
+    match event.type:
+        case kinds.CHILD_FAILED:
+            return event.attributes["failure"]  # type: ignore[no-any-return]
+        case kinds.CHILD_CANCELED:
+            return cancelled_failure()
+        case kinds.CHILD_TERMINATED:
+            return Failure("TerminatedFailure", "terminated", kind="terminated")
+    return Failure("ActivityTimeout", "child workflow timed out", timeout_type="START_TO_CLOSE", kind="timeout")
+
+
+_Feed = Callable[[Instance, Event], None]
+
+
+def _to_jobs(instance: Instance, event: Event) -> None:
+    instance._jobs.append(event)
+
+
+def _to_signals(instance: Instance, event: Event) -> None:
+    instance._signals.append(event)
+
+
+def _task_started(instance: Instance, event: Event) -> None:
+    instance._started_us = event.time_us
+    instance.program.continue_as_new_suggested = bool(event.attributes.get("suggest_continue_as_new"))
+
+
+_JOBS: Mapping[str, _Feed] = {
+    kinds.ACTIVITY_TASK_COMPLETED: Instance._activity_closed,
+    kinds.ACTIVITY_TASK_FAILED: Instance._activity_closed,
+    kinds.ACTIVITY_TASK_TIMED_OUT: Instance._activity_closed,
+    kinds.ACTIVITY_TASK_CANCELED: Instance._activity_closed,
+    kinds.TIMER_FIRED: Instance._timer_fired,
+    kinds.CHILD_STARTED: Instance._child_started,
+    kinds.CHILD_START_FAILED: Instance._child_start_failed,
+    kinds.CHILD_COMPLETED: Instance._child_closed,
+    kinds.CHILD_FAILED: Instance._child_closed,
+    kinds.CHILD_CANCELED: Instance._child_closed,
+    kinds.CHILD_TIMED_OUT: Instance._child_closed,
+    kinds.CHILD_TERMINATED: Instance._child_closed,
+    kinds.EXTERNAL_SIGNALED: Instance._external_done,
+    kinds.EXTERNAL_CANCEL_REQUESTED: Instance._external_done,
+    kinds.SIGNAL_EXTERNAL_FAILED: Instance._external_failed,
+    kinds.CANCEL_EXTERNAL_FAILED: Instance._external_failed,
+    kinds.WORKFLOW_EXECUTION_CANCEL_REQUESTED: Instance._cancel_main,
+}
+_FEED: Mapping[str, _Feed] = {
+    **dict.fromkeys(_JOBS, _to_jobs),
+    kinds.WORKFLOW_EXECUTION_STARTED: _to_jobs,
+    kinds.WORKFLOW_EXECUTION_SIGNALED: _to_signals,
+    kinds.WORKFLOW_TASK_STARTED: _task_started,
+}
+
+
+class NativeRunner:
+    """Runs this package's own workflow functions: one build of them. See `runner.CodeRunner`."""
+
+    __slots__ = ("_build", "_deadlock_us", "_guard", "_make_info", "_strict")
+
+    def __init__(
+        self,
+        build: Build,
+        make_info: Callable[[str, dict[str, Any]], WorkflowInfo],
+        *,
+        strict: bool = False,
+        guard: Guard = _UNGUARDED,
+        deadlock_us: int | None = None,
+    ) -> None:
+        self._build = build
+        self._make_info = make_info
+        self._strict = strict
+        self._guard = guard
+        self._deadlock_us = deadlock_us
+
+    def instance(self, started: Event, run_id: str) -> Instance:
+        """A new instance for the run of this id, whose history begins with this event."""
+        options: dict[str, Any] = {"strict": self._strict, "guard": self._guard, "deadlock_us": self._deadlock_us}
+        return Instance(self._build, partial(self._make_info, run_id), **options)
+
+    def activity(self, name: str) -> Callable[..., Any] | None:
+        """The activity of that name, if this build has one."""
+        return self._build.activity(name)
+
+
+def info_of(run_id: str, started: dict[str, Any], randomness: Randomness) -> WorkflowInfo:
+    """The identity of a run, from its first event.
+
+    Its random numbers go with the run id recorded there: a run made by a reset has those of the run it came from.
+    """
+    workflow_id, own = started["workflow_id"], started["run_id"]
+    name = ("workflow", workflow_id) if own == workflow_id else ("workflow", workflow_id, own)
+    return WorkflowInfo(
+        workflow_id,
+        run_id,
+        started["workflow_type"],
+        lambda: randomness.stream(*name),
+        started.get("attempt") or 1,
+        started.get("task_queue") or "main",
+        started.get("continued_run_id"),
+        started.get("parent"),
+        started.get("memo") or {},
+        started.get("search_attributes") or {},
+    )
+
+
+def replay_history(
+    workflows: Callable[..., Any] | Iterable[Callable[..., Any]],
+    history: Sequence[Event],
+    *,
+    strict: bool = False,
+    seed: int = 0,
+) -> Instance:
+    """Run workflow code over a whole history, as the real SDK's Replayer does; gives the instance at its end.
+
+    `workflows` are the functions of the build to try. With `strict`, arguments, time-outs and timer lengths are
+    compared too, which the real engine lets pass.
+
+    Raises:
+        NonDeterminismError: the code does not issue the commands that the history has.
+        WorkflowTaskError: the code raised something that is no workflow failure.
+    """
+    functions = [workflows] if callable(workflows) else list(workflows)
+    build = Build(None, {definition_of(function).name: function for function in functions})
+
+    def make_info(started: dict[str, Any]) -> WorkflowInfo:
+        return info_of(started["run_id"], started, Randomness(seed))
+
+    instance = Instance(build, make_info, strict=strict)
+    instance.apply(history)
+    instance.finish()
+    return instance

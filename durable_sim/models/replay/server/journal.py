@@ -1,0 +1,107 @@
+"""The server's pen: writes events, or buffers them while a worker has the run's workflow task, and asks for a task.
+
+All that the parts of the server share stands here: the clock, messages to workers, the trace, and which runs have
+changed since they were last stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from durable_sim.models.executions import Home
+from durable_sim.models.replay.server.state import STARTED, PendingActivity, Run
+from durable_sim.models.replay.wire import Wire
+from durable_sim.models.workers import WorkerProcess
+from durable_sim.world.alarms import Alarm
+
+
+class Journal:
+    """One for each server."""
+
+    def __init__(self, home: Home, wire: Wire, minimum_delay_us: int = 0) -> None:
+        self.home = home
+        self.wire = wire
+        self.changed: dict[str, Run] = {}
+        self._world = home.world
+        self._alarms = home.world.alarms
+        self._minimum_delay_us = minimum_delay_us
+        self.alive = True
+        self.ask_for_task: Callable[[Run], None] = _nobody
+
+    @property
+    def now_us(self) -> int:
+        """Simulated time."""
+        return self._world.now_us
+
+    def after(self, delay_us: int, callback: Callable[..., None], *arguments: Any) -> Alarm:
+        """Call back later, as an operation of the server of its own."""
+        return self._alarms.after(max(delay_us, 0), self.wire.enter, self._perform, callback, arguments)
+
+    def later(self, callback: Callable[..., None], *arguments: Any) -> None:
+        """Call back as soon as the operation that goes on is done."""
+        self.wire.enter(self._perform, callback, arguments)
+
+    def _perform(self, callback: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        if self.alive:  # a server that was restarted has forgotten what it was about to do
+            callback(*arguments)
+
+    def stretched_us(self, delay_us: int) -> int:
+        """A delay as the server keeps it: some keep none under a second."""
+        return max(delay_us, self._minimum_delay_us)
+
+    def send(self, process: WorkerProcess, callback: Callable[..., None], *arguments: Any) -> None:
+        """A message to a worker."""
+        self.wire.send(process.deliver, callback, *arguments)
+
+    def append(self, run: Run, event_type: str, attributes: dict[str, Any]) -> int:
+        """Write an event at this instant; gives its id."""
+        self.changed[run.run_id] = run
+        return run.append(self._world.now_us, event_type, attributes)
+
+    def happened(self, run: Run, *new: tuple[str, dict[str, Any]], started_us: int | None = None) -> None:
+        """Something that the workflow must be told: into the history, or into the buffer while a worker has its task.
+
+        `started_us` is the time of the first of several events.
+        """
+        self.changed[run.run_id] = run
+        time_us = self._world.now_us if started_us is None else started_us
+        task = run.task
+        if task is not None and task.speculative:
+            self.make_real(run)
+        for event_type, attributes in new:
+            if run.in_batch or (task is not None and task.phase == STARTED):
+                run.buffered.append((event_type, time_us, attributes))
+            else:
+                run.append(time_us, event_type, attributes)
+            time_us = self._world.now_us
+        if not run.in_batch:
+            self.ask_for_task(run)
+
+    def make_real(self, run: Run) -> None:
+        """Write down a workflow task that was there for an update only, since more has happened."""
+        task = run.task
+        if task is not None and task.speculative:
+            run.history.extend(task.transient)
+            task.transient, task.speculative = [], False
+
+    def note(
+        self,
+        kind: str,
+        run: Run,
+        activity: PendingActivity | None = None,
+        data: dict[str, Any] | None = None,
+        worker: str | None = None,
+        step: int | None = None,
+    ) -> None:
+        """Leave a record in the trace."""
+        if activity is None:
+            self._world.trace.add(kind, run.trace_id, worker, None, step, None, None, data)
+        else:
+            self._world.trace.add(
+                kind, run.trace_id, activity.worker, activity.name, activity.step, activity.attempt, None, data
+            )
+
+
+def _nobody(run: Run) -> None:
+    raise AssertionError("the journal belongs to no server yet")

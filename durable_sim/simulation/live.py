@@ -1,0 +1,507 @@
+"""A simulation that is driven step by step: start workflows, signal and query them, crash workers, let time pass.
+
+For tests, notebooks and state machines. `Simulation` runs the replay model only, in a world of the given services;
+nothing happens between two calls. Always holds: the same calls with the same seed give the same histories, to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from typing import Any, Literal
+
+from durable_sim.durations import DAY, Duration, duration_us
+from durable_sim.errors import UserError
+from durable_sim.library.shop import shop
+from durable_sim.models.executions import Execution, Home
+from durable_sim.models.replay.describe import Description, describe
+from durable_sim.models.replay.history import History
+from durable_sim.models.replay.model import Replay, waits_of
+from durable_sim.models.replay.server.state import Run, StartOptions
+from durable_sim.models.replay.server.store import Store
+from durable_sim.models.workers import Fleet
+from durable_sim.randomness import Randomness
+from durable_sim.simulation.injector import Injector
+from durable_sim.simulation.run import BASE
+from durable_sim.simulation.scenario import Scenario
+from durable_sim.trace import Trace
+from durable_sim.workflows.commands import IdReusePolicy
+from durable_sim.workflows.definitions import Build, definition_of, name_of
+from durable_sim.workflows.failures import Failure
+from durable_sim.workflows.handlers import QueryFailed, UpdateRequest
+from durable_sim.workflows.payloads import copied
+from durable_sim.workflows.retry import RetryPolicy
+from durable_sim.world.faults import Deploy, Fault, Script
+from durable_sim.world.ledger import Entry
+from durable_sim.world.services.base import ServiceSpec
+from durable_sim.world.world import World
+
+Function = Callable[..., Any]
+ConflictPolicy = Literal["FAIL", "USE_EXISTING", "TERMINATE_EXISTING"]
+PATIENCE_US = 365 * DAY
+
+
+class WorkflowAlreadyStarted(UserError):
+    """A workflow of this id is open, or its id may not be used again."""
+
+
+class ExecutionFailed(Exception):
+    """A workflow did not complete: its status says how, its cause why."""
+
+    def __init__(self, workflow_id: str, status: str, message: str = "") -> None:
+        super().__init__(workflow_id, status, message)
+        self.workflow_id = workflow_id
+        self.status = status
+        self.message = message
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The failure behind it."""
+        return self.__cause__
+
+    def __str__(self) -> str:
+        return f"workflow {self.workflow_id}: {self.status}" + (f" ({self.message})" if self.message else "")
+
+
+class UpdateFailed(Exception):
+    """An update was refused by its validator, or its handler failed; the cause says why."""
+
+    def __init__(self, name: str, outcome: str, message: str) -> None:
+        super().__init__(name, outcome, message)
+        self.name = name
+        self.outcome = outcome
+        self.message = message
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The failure behind it."""
+        return self.__cause__
+
+    def __str__(self) -> str:
+        return f"update {self.name} was {self.outcome}: {self.message}"
+
+
+class UpdateHandle:
+    """An update that was asked for; as time passes it is accepted and done, or refused."""
+
+    def __init__(self, sim: Simulation, name: str, id: str) -> None:
+        self._sim = sim
+        self.name = name
+        self.id = id
+        self.accepted = False
+        self.done = False
+        self.failure: Failure | None = None
+        self._rejected = False
+        self._value: Any = None
+
+    def _told(self, what: str, value: Any, failure: Failure | None) -> None:
+        self.accepted = self.accepted or what != "rejected"
+        if what != "accepted":
+            self.done, self._value, self.failure, self._rejected = True, value, failure, what == "rejected"
+
+    def result(self) -> Any:
+        """Let time pass until it is done; what its handler returned.
+
+        Raises:
+            UpdateFailed: it was refused, or its handler failed.
+        """
+        self._sim._until(lambda: self.done, f"update {self.name}")
+        if self.failure is not None:
+            outcome = "rejected" if self._rejected else "failed"
+            raise UpdateFailed(self.name, outcome, self.failure.message) from self.failure.to_exception()
+        return copied(self._value)
+
+
+class WorkflowHandle:
+    """A workflow by its id: the current run of it, whichever that is."""
+
+    def __init__(self, sim: Simulation, workflow_id: str) -> None:
+        self._sim = sim
+        self.workflow_id = workflow_id
+
+    @property
+    def _run(self) -> Run:
+        return self._sim._server.current(self.workflow_id)
+
+    @property
+    def status(self) -> str:
+        """RUNNING, COMPLETED, FAILED, CANCELED, TERMINATED, TIMED_OUT or CONTINUED_AS_NEW."""
+        return self._run.status
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of its runs, in order."""
+        return self._sim._server.chain(self.workflow_id)
+
+    def history(self, run_id: str | None = None, *, transient: bool = False) -> History:
+        """The history of a run, by default the current one.
+
+        With `transient`, the events of a second or later attempt of a workflow task are shown behind it, as the real
+        server does, which are in the history only once that attempt has succeeded.
+        """
+        run = self._run if run_id is None else self._sim._server.runs[run_id]
+        passing = run.task.transient if transient and run.task is not None and not run.task.speculative else []
+        return History([*run.history, *passing])
+
+    def describe(self) -> Description:
+        """What an operator sees of it now."""
+        run = self._run
+        return describe(run, *waits_of(self._sim._replay, run))
+
+    def signal(self, name: str, *arguments: Any) -> None:
+        """Send a signal."""
+        self._sim._server.signal(self.workflow_id, name, list(copied(list(arguments), f"argument of signal {name}")))
+
+    def query(self, name: str, *arguments: Any, timeout: Duration = "15s") -> Any:
+        """Ask a query, and let time pass until it is answered.
+
+        Raises:
+            QueryFailed: there is no such handler, it raised, or nobody answered within `timeout`.
+        """
+        answers: list[tuple[Any, str | None]] = []
+        copies = tuple(copied(list(arguments), f"argument of query {name}"))
+        self._sim._server.query(
+            self.workflow_id, name, copies, lambda *answer: answers.append(answer), duration_us(timeout)
+        )
+        self._sim._until(lambda: bool(answers), f"query {name}")
+        answer, problem = answers[0]
+        if problem is not None:
+            raise QueryFailed(problem)
+        return answer
+
+    def start_update(self, name: str, *arguments: Any, id: str | None = None) -> UpdateHandle:
+        """Ask for an update, and do not wait."""
+        self._sim._updates += 1
+        handle = UpdateHandle(self._sim, name, id or f"update-{self._sim._updates}")
+        copies = tuple(copied(list(arguments), f"argument of update {name}"))
+        request = UpdateRequest(handle.id, name, copies)
+        self._sim._server.update(self.workflow_id, request, handle._told)
+        return handle
+
+    def update(self, name: str, *arguments: Any, id: str | None = None) -> Any:
+        """Ask for an update, and let time pass until it is done; what its handler returned.
+
+        Raises:
+            UpdateFailed: it was refused, or its handler failed.
+        """
+        return self.start_update(name, *arguments, id=id).result()
+
+    def cancel(self) -> None:
+        """Ask it to stop, in its own way."""
+        self._sim._server.request_cancel(self.workflow_id)
+
+    def terminate(self, reason: str = "", *details: Any) -> None:
+        """End it at once; its code never hears of it."""
+        self._sim._server.terminate(self.workflow_id, reason, list(details))
+
+    def reset(self, event_id: int, reason: str = "") -> str:
+        """Go back to the workflow task at an event: a new run goes on from there. Gives the id of the run."""
+        return self._sim._server.reset(self.workflow_id, event_id, reason)
+
+    def result(self) -> Any:
+        """Let time pass until it has ended; what it returned.
+
+        Raises:
+            ExecutionFailed: it failed, was cancelled or terminated, or timed out.
+            UserError: nothing will ever end it, or it takes more than a year.
+        """
+        self._sim._until(lambda: not self._run.open and self._run.next_run_id is None, f"workflow {self.workflow_id}")
+        run = self._run
+        if run.failure is not None:
+            error = ExecutionFailed(self.workflow_id, run.status, run.failure.message)
+            raise error from run.failure.to_exception()
+        return copied(run.result)
+
+    def __repr__(self) -> str:
+        return str(self.describe())
+
+
+class Simulation:
+    """A durable server, workers, and the world, under simulated time that passes only when asked to.
+
+    Args:
+        workflows: the workflow functions that workers know.
+        activities: activities that are named by text and not found near a workflow.
+        services: the world, by default `durable_sim.library.shop()`.
+        faults: what goes wrong by itself, as for `durable_sim.run`.
+        workers: how many worker processes there are: w1, w2, ...
+        seed: decides everything that is random.
+        versions: other code for deploys to switch to: {"v2": function} or {"v2": [functions]}.
+        store: where the server keeps its runs; one that was used before is gone on with.
+        options: settings of the replay model (`help(durable_sim.models.replay.model.Replay)`).
+
+    >>> async def greet(ctx, name):
+    ...     await ctx.sleep("1 day")
+    ...     return f"hello {name}"
+    >>> sim = Simulation([greet])
+    >>> handle = sim.start(greet, "ada", id="g-1")
+    >>> handle.result(), seconds(sim.now_us)
+    ('hello ada', '86400.000s')
+    """
+
+    def __init__(
+        self,
+        workflows: Function | Iterable[Function],
+        *,
+        activities: Iterable[Function] = (),
+        services: Mapping[str, ServiceSpec] | None = None,
+        faults: Iterable[Fault] = (),
+        workers: int = 2,
+        seed: int = 0,
+        versions: Mapping[str, Function | Iterable[Function]] | None = None,
+        store: Store | None = None,
+        **options: Any,
+    ) -> None:
+        functions = _listed(workflows)
+        if not functions:
+            raise UserError("Simulation: there is no workflow, expected one function or more")
+        faults = tuple(faults)
+        known = {version: _listed(code) for version, code in (versions or {}).items()}
+        specs = shop() if services is None else dict(services)
+        self._scenario = _checked(specs, faults, workers, known)
+        stored = None if store is None else store.load()
+        scripts = tuple(fault for fault in faults if isinstance(fault, Script))
+        self._world = World(seed, specs, scripts, start_us=0 if stored is None else stored.now_us)
+        self._fleet = Fleet(self._world, self._scenario.worker_ids, None)
+        builds = _builds(functions, known, tuple(activities))
+        self._home = Home(self._world, self._fleet, builds, definition_of(functions[0]).name)
+        self._replay = Replay(self._home, store=store, **options)
+        self._server = self._replay.server
+        self._executions: dict[str, Execution] = {}
+        self._updates = 0
+        if stored is not None:
+            self._take_up(stored.runs)
+        self._injector = Injector(self._world, self._fleet, self._scenario.process_faults(Randomness(seed)))
+        self._injector.arm()
+        self._fleet.start(self._replay)
+
+    def _take_up(self, runs: tuple[Run, ...]) -> None:
+        for run in runs:
+            execution = self._executions.setdefault(
+                run.workflow_id, Execution(run.workflow_id, None, len(self._executions), run.started_us)
+            )
+            execution.runs += 1
+        self._server.recover(self._executions)
+
+    # --- workflows --------------------------------------------------------------------------------------------------
+    def start(
+        self,
+        workflow: Function | str,
+        *arguments: Any,
+        id: str | None = None,
+        task_queue: str = "main",
+        execution_timeout: Duration | None = None,
+        run_timeout: Duration | None = None,
+        task_timeout: Duration = "10s",
+        retry_policy: RetryPolicy | None = None,
+        id_reuse_policy: IdReusePolicy = "ALLOW_DUPLICATE",
+        id_conflict_policy: ConflictPolicy = "FAIL",
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: Mapping[str, Any] | None = None,
+        signal: tuple[Any, ...] | None = None,
+    ) -> WorkflowHandle:
+        """Start a workflow. With `signal` (a name and arguments) it is signalled too: before its first task if it
+        starts now, or where it is if it runs already (signal-with-start).
+
+        Raises:
+            WorkflowAlreadyStarted: the policies forbid it.
+        """
+        name = workflow if isinstance(workflow, str) else name_of(workflow, "workflow")
+        workflow_id = id or f"{name}-{len(self._executions) + 1}"
+        options = StartOptions(
+            workflow_id,
+            name,
+            list(copied(list(arguments), f"argument of {name}")),
+            task_queue,
+            _us(execution_timeout),
+            _us(run_timeout),
+            duration_us(task_timeout),
+            retry_policy,
+            dict(memo or {}),
+            dict(search_attributes or {}),
+        )
+        handle = WorkflowHandle(self, workflow_id)
+        if self._goes_on(workflow_id, id_reuse_policy, id_conflict_policy, signal):
+            if signal is not None:
+                handle.signal(*signal)
+            return handle
+        execution = Execution(workflow_id, list(arguments), len(self._executions), self._world.now_us)
+        self._executions[workflow_id] = execution
+        told = None if signal is None else (signal[0], list(copied(list(signal[1:]), "argument of the signal")))
+        self._server.start(execution, options, told)
+        return handle
+
+    def _goes_on(
+        self, workflow_id: str, reuse: IdReusePolicy, conflict: ConflictPolicy, signal: tuple[Any, ...] | None
+    ) -> bool:
+        """Whether the workflow of that id that is open already is the one wanted."""
+        chain = self._server.chain(workflow_id)
+        taken = self._server.current(workflow_id) if chain else None
+        if taken is not None and taken.open and reuse != "TERMINATE_IF_RUNNING":
+            if conflict == "USE_EXISTING" or signal is not None:
+                return True
+            if conflict == "FAIL":
+                raise WorkflowAlreadyStarted(
+                    f"workflow id {workflow_id!r} is open already; give another id, or a policy"
+                )
+            self._server.terminate(workflow_id, "terminated by the id conflict policy", [])
+        elif taken is not None and taken.open:
+            self._server.terminate(workflow_id, "TerminateIfRunning WorkflowIdReusePolicy", [])
+        elif not self._server.may_start(workflow_id, reuse):
+            raise WorkflowAlreadyStarted(f"workflow id {workflow_id!r} was used before, and {reuse} forbids that")
+        return False
+
+    def handle(self, workflow_id: str) -> WorkflowHandle:
+        """A workflow by its id, a child for example.
+
+        Raises:
+            UnknownNameError: there is none of that id.
+        """
+        self._server.current(workflow_id)
+        return WorkflowHandle(self, workflow_id)
+
+    def history_of(self, workflow_id: str, run_id: str | None = None) -> History:
+        """The history of a workflow's run, by default the current one."""
+        return self.handle(workflow_id).history(run_id)
+
+    def histories(self) -> dict[str, History]:
+        """All histories by run id, in the order in which the runs began."""
+        return {run_id: History(run.history) for run_id, run in self._server.runs.items()}
+
+    # --- time -------------------------------------------------------------------------------------------------------
+    @property
+    def now_us(self) -> int:
+        """Simulated time since the start, in microseconds."""
+        return self._world.now_us
+
+    def advance(self, duration: Duration) -> None:
+        """Let time pass; what is due at the very end happens too."""
+        env = self._world.env
+        until_us = self._world.now_us + duration_us(duration)
+        while env.peek() <= until_us:
+            env.step()
+        if self._world.now_us < until_us:
+            env.run(until=until_us)
+
+    def run(self, limit: Duration = "365 days") -> None:
+        """Let time pass until nothing is left to happen, at most for so long."""
+        env, until_us = self._world.env, self._world.now_us + duration_us(limit)
+        while env.peek() <= until_us:
+            env.step()
+
+    def _until(self, reached: Callable[[], bool], what: str) -> None:
+        env, until_us = self._world.env, self._world.now_us + PATIENCE_US
+        while not reached():
+            due_us = env.peek()
+            if due_us == inf:
+                raise UserError(f"{what}: nothing will ever happen that could end it\n{self._all_open()}")
+            if due_us > until_us:
+                raise UserError(f"{what}: not done after a year of simulated time\n{self._all_open()}")
+            env.step()
+
+    def run_until(self, reached: Callable[[], bool], what: str = "the condition") -> None:
+        """Let time pass, step by step, until `reached()` is true.
+
+        Raises:
+            UserError: it never will be, or takes more than a year.
+        """
+        self._until(reached, what)
+
+    def _all_open(self) -> str:
+        return "\n".join(
+            str(describe(run, *waits_of(self._replay, run))) for run in self._server.runs.values() if run.open
+        )
+
+    # --- workers and the server -------------------------------------------------------------------------------------
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The workers that run now."""
+        return tuple(self._fleet.processes)
+
+    def crash(self, worker: str = "w1", restart_after: Duration | None = "2s") -> bool:
+        """Kill a worker's process; another takes its place after a while (None: never). False if it does not run."""
+        return self._fleet.crash(self._known(worker), _us(restart_after)) is not None
+
+    def pause(self, worker: str = "w1", lasts: Duration = "1m") -> bool:
+        """Let a worker stand still, as if frozen. False if it does not run, or stands still already."""
+        return self._fleet.pause(self._known(worker), duration_us(lasts)) is not None
+
+    def stop(self, worker: str = "w1", restart_after: Duration | None = None) -> bool:
+        """Stop a worker with grace: it takes nothing new, finishes what it has, and gives back what sticks to it."""
+        process = self._fleet.processes.get(self._known(worker))
+        if process is None or process.stopping:
+            return False
+        self._fleet.drain(worker, lambda: self._stop_now(worker, process, _us(restart_after)))
+        return True
+
+    def _stop_now(self, worker: str, process: Any, away_us: int | None) -> None:
+        if self._fleet.processes.get(worker) is process:
+            self._fleet.stop(worker, away_us)
+
+    def start_worker(self, worker: str = "w1") -> bool:
+        """Start a worker that does not run. False if it does."""
+        if self._known(worker) in self._fleet.processes:
+            return False
+        self._fleet.start_worker(worker)
+        return True
+
+    def deploy(
+        self,
+        version: str | None = None,
+        *,
+        rolling: bool = True,
+        grace: Duration | None = None,
+        downtime: Duration = "1s",
+    ) -> None:
+        """Restart the workers, on other code where `version` names some ("base" is the code of the beginning)."""
+        if version is not None and version not in self._home.builds:
+            raise UserError(f"deploy: unknown version {version!r}, known: {', '.join(filter(None, self._home.builds))}")
+        self._injector.strike(Deploy(version=version, rolling=rolling, grace=grace, downtime=downtime, at="0s"))
+
+    def restart_server(self, downtime: Duration = "0s") -> None:
+        """Let the server lose its memory, and go on from its store."""
+        self._server.restart(duration_us(downtime))
+
+    def _known(self, worker: str) -> str:
+        if worker not in self._fleet.worker_ids:
+            raise UserError(f"unknown worker {worker!r}, known: {', '.join(self._fleet.worker_ids)}")
+        return worker
+
+    # --- what there is to see ---------------------------------------------------------------------------------------
+    @property
+    def trace(self) -> Trace:
+        """What the simulator watched."""
+        return self._world.trace
+
+    @property
+    def ledger(self) -> tuple[Entry, ...]:
+        """What the world really did."""
+        return self._world.ledger.entries()
+
+
+def _checked(services: dict[str, ServiceSpec], faults: tuple[Fault, ...], workers: int, versions: Any) -> Scenario:
+    """Let a scenario say what is wrong with names and numbers."""
+
+    async def stand_in(ctx: Any, input: Any) -> None: ...
+
+    return Scenario(stand_in, (None,), services, faults, workers=workers, versions=dict.fromkeys(versions, stand_in))
+
+
+def _builds(
+    functions: tuple[Function, ...], versions: Mapping[str, tuple[Function, ...]], activities: tuple[Function, ...]
+) -> dict[str | None, Build]:
+    base = {definition_of(one).name: one for one in functions}
+    build = Build(None, base, activities)
+    builds: dict[str | None, Build] = {None: build, BASE: build}
+    for version, code in versions.items():
+        changed = {definition_of(one).name: one for one in code}
+        builds[version] = Build(version, base | changed, activities)
+    return builds
+
+
+def _listed(functions: Function | Iterable[Function]) -> tuple[Function, ...]:
+    return (functions,) if callable(functions) else tuple(functions)
+
+
+def _us(value: Duration | None) -> int | None:
+    return None if value is None else duration_us(value)
