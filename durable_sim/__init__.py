@@ -19,6 +19,8 @@ Three records are kept apart: the trace (what the simulator watched), histories 
 remembers) and the effect ledger (what the world really did). Verdicts come from the ledger and the final states alone.
 """
 
+from asyncio import CancelledError
+
 from durable_sim import library
 from durable_sim.api import Comparison, Run, compare, compare_scenario, run, run_scenario
 from durable_sim.checks.violations import Violation
@@ -37,7 +39,6 @@ from durable_sim.workflows.failures import (
     ActivityTimeout,
     ApplicationError,
     CallTimeout,
-    CancelledError,
     CancelledFailure,
     ChildWorkflowError,
     NonDeterminismError,

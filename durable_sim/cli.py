@@ -188,7 +188,7 @@ def _warn(loaded: LoadedScenario, owed: Sequence[Debt], runs: Iterable[Run]) -> 
     if any(debt.completes for debt in owed):
         return
     failures = [one.execution.failure for run in runs for one in run.executions if one.execution.failure]
-    because = f" ({failures[0].message})" if failures else ""
+    because = f" ({failures[0].told})" if failures else ""
     print(
         f"{loaded.source}: warning: no execution completes even where nothing goes wrong{because}; look at the "
         "workflow and its inputs",

@@ -103,7 +103,7 @@ class Trace:
     ) -> None:
         """Append a record at the current instant, then tell the observers (a fault may strike right here)."""
         rows = self._rows
-        rows.append((len(rows), self._env.now, kind, execution, worker, subject, step, attempt, call, data))
+        rows.append((len(rows), self._env._now, kind, execution, worker, subject, step, attempt, call, data))
         if self.observers:
             record = Record._make(rows[-1])
             for observer in tuple(self.observers):

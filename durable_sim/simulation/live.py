@@ -108,7 +108,7 @@ class UpdateHandle:
         self._sim._until(lambda: self.done, f"update {self.name}")
         if self.failure is not None:
             outcome = "rejected" if self._rejected else "failed"
-            raise UpdateFailed(self.name, outcome, self.failure.message) from self.failure.to_exception()
+            raise UpdateFailed(self.name, outcome, self.failure.told) from self.failure.to_exception()
         return copied(self._value)
 
 
@@ -208,7 +208,7 @@ class WorkflowHandle:
         self._sim._until(lambda: not self._run.open and self._run.next_run_id is None, f"workflow {self.workflow_id}")
         run = self._run
         if run.failure is not None:
-            error = ExecutionFailed(self.workflow_id, run.status, run.failure.message)
+            error = ExecutionFailed(self.workflow_id, run.status, run.failure.told)
             raise error from run.failure.to_exception()
         return copied(run.result)
 

@@ -105,7 +105,7 @@ def _execution_row(recording: Recording, judged: Judged) -> Row:
         "runs": execution.runs,
         "violations": len(judged.violations),
         "repeats": judged.repeats,
-        "failure": None if execution.failure is None else execution.failure.message,
+        "failure": None if execution.failure is None else execution.failure.told,
         "pending": recording.pending.get(execution.id),
     }
 

@@ -53,7 +53,7 @@ class ChildHandle(ExternalHandle):
 def start_child(program: Program, command: StartChild, cancellation: CancellationType) -> Future[ChildHandle]:
     """Issue the command; the future is settled with the child's handle once it has started."""
     started, closed = program.issue(command), program.expect(-command.step)
-    handle: Future[ChildHandle] = Future()
+    handle: Future[ChildHandle] = Future(program)
 
     def has_started(future: Future[Any]) -> None:
         if future.error is None:

@@ -20,7 +20,7 @@ def gather(program: Program, awaitables: tuple[Awaitable[Any], ...], return_exce
     """Wait for all, in parallel; the first failure is raised at once and the others go on, unless exceptions are
     returned. Cancelling it cancels them all."""
     futures = [as_future(program, awaitable) for awaitable in awaitables]
-    gathered: Future[list[Any]] = Future()
+    gathered: Future[list[Any]] = Future(program)
     left = len(futures)
 
     def one_done(future: Future[Any]) -> None:
@@ -44,7 +44,7 @@ def first_of(program: Program, awaitables: tuple[Awaitable[Any], ...], cancel_ot
     if not awaitables:
         raise UserError("first_of and race: nothing to wait for, expected one awaitable or more")
     futures = [as_future(program, awaitable) for awaitable in awaitables]
-    first: Future[tuple[int, Any]] = Future()
+    first: Future[tuple[int, Any]] = Future(program)
 
     def won(place: int) -> Callable[[Future[Any]], None]:
         def done(future: Future[Any]) -> None:
@@ -65,7 +65,7 @@ def first_of(program: Program, awaitables: tuple[Awaitable[Any], ...], cancel_ot
 def shield(program: Program, awaitable: Awaitable[T]) -> Future[T]:
     """Wait for something that goes on even if the wait is cancelled."""
     inner = as_future(program, awaitable)
-    outer: Future[T] = Future()
+    outer: Future[T] = Future(program)
     inner.when_done(lambda future: outer.settle(future._value, future.error))
     return outer
 

@@ -205,7 +205,7 @@ class WorkflowContext:
         program = self._program
         copies = copied_arguments(arguments, f"argument of {name}")
         self._activities += 1
-        function = None if activity is name else activity
+        function = None if isinstance(activity, str) else activity
         command = ScheduleActivity(
             program.next_step(), name, function, copies, options, activity_id or str(self._activities)
         )
@@ -243,7 +243,7 @@ class WorkflowContext:
         limits = _us(start_to_close_timeout), _us(schedule_to_close_timeout), None
         options = ActivityOptions(*limits, retry_policy or DEFAULT_RETRY_POLICY)
         copies = copied_arguments(arguments, f"argument of {name}")
-        function = None if activity is name else activity
+        function = None if isinstance(activity, str) else activity
         return self._program.spawn(self._local(name, function, copies, options, _us(local_retry_threshold)))
 
     async def _local(
@@ -290,7 +290,7 @@ class WorkflowContext:
             program.next_step(),
             id or str(self.uuid4()),
             name,
-            None if workflow is name else workflow,
+            None if isinstance(workflow, str) else workflow,
             copied_arguments(arguments, f"argument of {name}"),
             task_queue,
             _us(execution_timeout),

@@ -232,6 +232,15 @@ class Failure(NamedTuple):
         delay = None if delay_us is None else timedelta(microseconds=delay_us)
         return ApplicationError(self.message, self.type, self.non_retryable, delay, self.details)
 
+    @property
+    def told(self) -> str:
+        """The whole of it in one line: an activity's or a child's failure says which, and why.
+
+        >>> Failure("Flaky", "boom").told
+        'Flaky: boom'
+        """
+        return str(self.to_exception())
+
     def to_json(self) -> dict[str, Any]:
         """The failure without its empty fields."""
         values = zip(self._fields, self, strict=True)

@@ -30,9 +30,10 @@ class Note(NamedTuple):
 class Future(Generic[T]):
     """A result to come; `await` it."""
 
-    __slots__ = ("_callbacks", "_error", "_value", "done", "on_cancel", "told")
+    __slots__ = ("_callbacks", "_error", "_program", "_value", "done", "on_cancel", "told")
 
-    def __init__(self) -> None:
+    def __init__(self, program: Program) -> None:
+        self._program = program
         self.done = False
         self._value: Any = None
         self._error: BaseException | None = None
@@ -42,6 +43,8 @@ class Future(Generic[T]):
 
     def __await__(self) -> Generator[Future[T], None, T]:
         if not self.done:
+            if self._program.current is None:
+                raise GeneratorExit  # nobody runs this code: Python is closing it, and `finally` wants to wait
             yield self
         return self.result()
 
@@ -86,13 +89,12 @@ class Future(Generic[T]):
 class Task(Future[T]):
     """A coroutine that is being run; its result is the coroutine's."""
 
-    __slots__ = ("_cancelling", "_patient", "_program", "awaited", "coroutine")
+    __slots__ = ("_cancelling", "_patient", "awaited", "coroutine")
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], program: Program, *, patient: bool = False) -> None:
-        super().__init__()
+        super().__init__(program)
         self.coroutine = coroutine
         self.awaited: Future[Any] | None = None
-        self._program = program
         self._cancelling = False
         self._patient = patient
         program.ready.append(self)
@@ -230,7 +232,7 @@ class Program:
 
     def issue(self, command: Awaited) -> Future[Any]:
         """Hand over a command; the future is settled with its result. A dead program's is never settled."""
-        future: Future[Any] = Future()
+        future: Future[Any] = Future(self)
         if not self.dead:
             self.tell(command)
             self._waiting[command.step] = future
@@ -244,7 +246,7 @@ class Program:
 
     def expect(self, step: int) -> Future[Any]:
         """A future for another result of a command already issued, settled under the same `step`."""
-        future: Future[Any] = Future()
+        future: Future[Any] = Future(self)
         self._waiting[step] = future
         return future
 
@@ -259,7 +261,7 @@ class Program:
 
     def wait_until(self, holds: Callable[[], bool]) -> Future[bool]:
         """A future that is settled once `holds()` is true, asked whenever the code has run."""
-        future: Future[bool] = Future()
+        future: Future[bool] = Future(self)
         self._conditions.append(Condition(holds, future))
         return future
 

@@ -23,4 +23,4 @@ class Ground:
     @property
     def now_us(self) -> int:
         """Simulated time since the start, in microseconds."""
-        return self.env.now  # type: ignore[return-value]
+        return self.env._now  # type: ignore[return-value]  # `now` is a property: asked for at every record, it shows

@@ -94,7 +94,7 @@ def test_an_activity_that_takes_too_long_times_out_and_its_late_result_is_refuse
         return "in time"
 
     run = ds.run(impatient, ORDER, model="regular")
-    assert run.execution("o-1").execution.result == "activity START_TO_CLOSE timeout"
+    assert run.execution("o-1").execution.result == "activity StartToClose timeout"
     assert times_us(run, "attempt_timed_out") == [duration_us("30s")]
     assert times_us(run, "result_refused") == [duration_us("1m")]
 

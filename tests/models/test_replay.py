@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from itertools import pairwise
@@ -15,12 +14,13 @@ from durable_sim.durations import MINUTE, SECOND, duration_us
 from durable_sim.library.orders import correct_order
 from durable_sim.models.replay import events
 from durable_sim.models.replay.events import Event
+from durable_sim.models.replay.instance import Instance, info_of
 from durable_sim.models.replay.model import Replay
 from durable_sim.models.replay.runner import Decision
 from durable_sim.randomness import Randomness
-from durable_sim.workflows.commands import ScheduleActivity, StartTimer
+from durable_sim.workflows.commands import CompleteWorkflow, FailWorkflow, ScheduleActivity, StartTimer
 from durable_sim.workflows.context import WorkflowInfo
-from durable_sim.workflows.definitions import definition_of
+from durable_sim.workflows.definitions import Build, definition_of
 
 ORDER = {"order_id": "o-1"}
 TWO_ITEMS = {"order_id": "o-1", "items": [{"sku": "book", "quantity": 1}, {"sku": "lamp", "quantity": 2}]}
@@ -257,7 +257,9 @@ def test_schedule_to_close_bounds_all_attempts_together() -> None:
         await ctx.sleep("1h")
 
     found = run(calling(fails_then_hangs, start_to_close_timeout=None, schedule_to_close_timeout="90s"))
-    assert result(found) == "TIMEOUT: activity SCHEDULE_TO_CLOSE timeout"
+    assert result(found) == (
+        "TIMEOUT: Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying"
+    )
     assert ended_us(found) == 90 * SECOND
     closing = next(event for event in history(found) if event.type == events.ACTIVITY_TASK_TIMED_OUT)
     assert closing.attributes["failure"].cause.message == "not yet"
@@ -272,7 +274,10 @@ def test_a_retry_that_would_come_too_late_is_not_waited_for() -> None:
 
 
 def test_an_attempt_that_goes_silent_times_out_on_its_heartbeat() -> None:
-    """Heartbeats keep an attempt alive; the pause after the last one ends it, and its details reach the next."""
+    """Heartbeats keep an attempt alive; the pause after the last one ends it, and its details reach the next.
+
+    A worker sends one heartbeat in 8 s here, 80 % of the time-out: at 5, 13 and 21 s, each time the latest.
+    """
     seen: list[tuple[int, tuple[Any, ...]]] = []
 
     async def counts(ctx: ds.ActivityContext) -> int:
@@ -288,9 +293,9 @@ def test_an_attempt_that_goes_silent_times_out_on_its_heartbeat() -> None:
 
     found = run(calling(counts, start_to_close_timeout="2h", heartbeat_timeout="10s"))
     assert result(found) == 6
-    assert times_us(found, "attempt_timed_out") == [30 * SECOND]  # the last heartbeat came at 20 s
-    assert times_us(found, "task_started") == [0, 31 * SECOND]
-    assert ended_us(found) == 41 * SECOND  # two more steps
+    assert times_us(found, "attempt_timed_out") == [31 * SECOND]  # the last heartbeat, of 20 s, was sent at 21 s
+    assert times_us(found, "task_started") == [0, 32 * SECOND]
+    assert ended_us(found) == 42 * SECOND  # two more steps
     assert (2, (4,)) in seen
 
 
@@ -305,7 +310,7 @@ def test_heartbeats_let_a_crash_be_noticed_early() -> None:
     hourly = calling(works, start_to_close_timeout="1h")
     beating = calling(works, start_to_close_timeout="1h", heartbeat_timeout="10s")
     crash = ds.Crash(at="22s", worker="w2")
-    for workflow, noticed in ((hourly, "1h"), (beating, "30s")):
+    for workflow, noticed in ((hourly, "1h"), (beating, "31s")):
         found = run(workflow, crash)
         assert found.faults["hit"] == 1
         assert times_us(found, "attempt_timed_out") == [duration_us(noticed)]
@@ -319,7 +324,7 @@ def test_timers_survive_crashes_and_a_sticky_task_waits_ten_seconds_for_its_dead
     assert times_us(found, "workflow_task_timed_out") == [duration_us("1d") + 10 * SECOND]
     assert ended_us(found) == duration_us("1d") + 10 * SECOND
     timed_out = [event for event in history(found) if event.type == events.WORKFLOW_TASK_TIMED_OUT]
-    assert [event.attributes["timeout"] for event in timed_out] == ["SCHEDULE_TO_START"]
+    assert [event.attributes["timeout_type"] for event in timed_out] == ["SCHEDULE_TO_START"]
 
 
 def test_a_graceful_deploy_gives_back_what_sticks() -> None:
@@ -411,8 +416,8 @@ def test_other_code_that_asks_for_the_same_goes_on() -> None:
 @pytest.mark.parametrize(
     ("version", "recorded", "asked"),
     [
-        ("reordered", "activity charge as command 1", "activity ship as command 1"),
-        ("shorter", "a timer as command 2", "the workflow's completion"),
+        ("reordered", "activity charge (activity id 1)", "activity ship (activity id 1)"),
+        ("shorter", "a timer of 1h (timer id 1)", "the workflow's completion"),
     ],
 )
 def test_other_code_that_disagrees_with_the_history_fails_its_tasks(version: str, recorded: str, asked: str) -> None:
@@ -439,14 +444,14 @@ def test_a_rollback_heals(version: str) -> None:
 
 
 def test_a_failing_task_is_tried_again_at_growing_intervals() -> None:
-    """At once, then after 10 s, from the fifth try on doubling, up to ten minutes."""
+    """At once, then when the attempt has timed out after 10 s; a wait that doubles, up to ten minutes, comes on top."""
     found = deployed("reordered", horizon="2d")
     waits = [(later - sooner) // SECOND for sooner, later in pairwise(times_us(found, "workflow_task_failed"))]
-    growing = [10, 10, 10, 20, 40, 80, 160, 320, 600]
+    growing = [10, 10, 15, 20, 30, 50, 90, 170, 330, 610]
     start = waits.index(10)
     assert set(waits[:start]) == {0}
     assert waits[start : start + len(growing)] == growing
-    assert set(waits[start + len(growing) :]) == {600}
+    assert set(waits[start + len(growing) :]) == {610}
 
 
 def test_a_failing_task_leaves_one_trace_in_the_history() -> None:
@@ -545,7 +550,7 @@ def decided(event: Event) -> tuple[str, Any, Any]:
     told = event.attributes
     match event.type:
         case "ActivityTaskScheduled":
-            return "activity", told["step"], told["activity"]
+            return "activity", told["step"], told["activity_type"]
         case "TimerStarted":
             return "timer", told["step"], None
         case "WorkflowExecutionCompleted":
@@ -571,13 +576,13 @@ def asked(decision: Decision) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def info(workflow: Workflow) -> WorkflowInfo:
-    """The identity under which the server ran the execution."""
+def replay(workflow: Workflow, history: list[Event]) -> Decision:
+    """Run the code over a history up to a started workflow task, from nothing else: what it then decides."""
 
-    def stream() -> random.Random:
-        return Randomness(SEED).stream("workflow", "o-1")
+    def info(started: dict[str, Any]) -> WorkflowInfo:
+        return info_of(started["run_id"], started, Randomness(SEED))
 
-    return WorkflowInfo("o-1", "o-1", definition_of(workflow).name, stream)
+    return Instance(Build(None, {definition_of(workflow).name: workflow}), info).apply(history)
 
 
 @pytest.mark.parametrize("case", HISTORIES)
@@ -591,7 +596,7 @@ def test_replay_of_every_prefix_of_a_history_decides_what_the_history_then_shows
     for place, event in enumerate(whole):
         if event.type != events.WORKFLOW_TASK_STARTED:
             continue
-        decision = replay(definition_of(workflow), info(workflow), whole[: place + 1])
+        decision = replay(workflow, whole[: place + 1])
         if whole[place + 1].type != events.WORKFLOW_TASK_COMPLETED:
             continue  # the task was lost; what it would have decided is decided later
         commands = asked(decision)
@@ -607,7 +612,7 @@ def test_replay_gives_the_same_arguments_too() -> None:
     whole = history(found)
     last = max(place for place, event in enumerate(whole) if event.type == events.ACTIVITY_TASK_SCHEDULED)
     started = max(place for place, event in enumerate(whole[:last]) if event.type == events.WORKFLOW_TASK_STARTED)
-    (command,) = replay(definition_of(all_sorts), info(all_sorts), whole[: started + 1]).commands
+    (command,) = replay(all_sorts, whole[: started + 1]).commands
     assert isinstance(command, ScheduleActivity)
     assert list(command.arguments) == result(found)
 
@@ -627,10 +632,10 @@ def test_replay_changes_nothing_in_the_history_that_it_reads() -> None:
 
     found = run(spoils, seed=SEED)
     whole = history(found)
-    assert replay(definition_of(spoils), info(spoils), whole[: len(whole) - 2]) == replay(
-        definition_of(spoils), info(spoils), whole[: len(whole) - 2]
-    )
-    assert whole[0].attributes["input"] == ORDER
+    decision = replay(spoils, whole[:-2])
+    assert decision == replay(spoils, whole[:-2])
+    assert decision.commands == (CompleteWorkflow([1, 2]),)
+    assert whole[0].attributes["input"] == [ORDER]
     assert [event.attributes["result"] for event in whole if event.type == events.ACTIVITY_TASK_COMPLETED] == [[1]]
 
 
@@ -642,12 +647,12 @@ def test_the_ids_of_a_history_are_dense_and_name_their_causes(case: str) -> None
     assert [event.id for event in whole] == list(range(1, len(whole) + 1))
     by_id = {event.id: event for event in whole}
     causes = {
-        "ActivityTaskCompleted": ("scheduled", "ActivityTaskScheduled"),
-        "ActivityTaskFailed": ("scheduled", "ActivityTaskScheduled"),
-        "ActivityTaskTimedOut": ("scheduled", "ActivityTaskScheduled"),
-        "ActivityTaskStarted": ("scheduled", "ActivityTaskScheduled"),
-        "WorkflowTaskStarted": ("scheduled", "WorkflowTaskScheduled"),
-        "WorkflowTaskCompleted": ("started", "WorkflowTaskStarted"),
+        "ActivityTaskCompleted": ("scheduled_event_id", "ActivityTaskScheduled"),
+        "ActivityTaskFailed": ("scheduled_event_id", "ActivityTaskScheduled"),
+        "ActivityTaskTimedOut": ("scheduled_event_id", "ActivityTaskScheduled"),
+        "ActivityTaskStarted": ("scheduled_event_id", "ActivityTaskScheduled"),
+        "WorkflowTaskStarted": ("scheduled_event_id", "WorkflowTaskScheduled"),
+        "WorkflowTaskCompleted": ("started_event_id", "WorkflowTaskStarted"),
     }
     for event in whole:
         if event.type in causes:

@@ -67,8 +67,9 @@ def test_execute_activity_is_a_command_with_its_time_outs_in_microseconds() -> N
             charge_card,
             ({"total": 40},),
             ActivityOptions(30_000_000, None, None, DEFAULT_RETRY_POLICY),
+            id="1",
         ),
-        ScheduleActivity(2, "plain", plain, (), ActivityOptions(None, 3_600_000_000, 5_000_000, policy)),
+        ScheduleActivity(2, "plain", plain, (), ActivityOptions(None, 3_600_000_000, 5_000_000, policy), id="2"),
     ]
 
 
@@ -116,7 +117,7 @@ def test_sleep_is_a_timer_in_a_workflow_and_a_pause_in_an_activity() -> None:
     """A workflow's timer outlives the process, an activity's sleep does not: two commands."""
     program, ctx = workflow_context()
     ctx.sleep("24h")
-    assert program.take_issued() == [StartTimer(1, 86_400_000_000)]
+    assert program.take_issued() == [StartTimer(1, 86_400_000_000, "1")]
     program, activity_ctx, _ = activity_context()
     activity_ctx.sleep("1s")
     assert program.take_issued() == [Sleep(1, 1_000_000)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from asyncio import CancelledError
 from typing import Any
 
 import pytest
@@ -18,14 +19,20 @@ from durable_sim.workflows.failures import (
     ActivityTimeout,
     ApplicationError,
     CallTimeout,
+    CancelledFailure,
+    ChildWorkflowError,
     Failure,
+    NonDeterminismError,
     Rejected,
     ServerError,
     ServiceError,
     ServiceUnavailable,
+    TerminatedFailure,
     WorkflowFailure,
     activity_error,
+    child_error,
     failure_of,
+    is_cancellation,
 )
 from durable_sim.world.services.inventory import OutOfStock
 from durable_sim.world.services.payments import CardDeclined
@@ -41,6 +48,11 @@ SAMPLES: list[Exception] = [
     ApplicationError("plain"),
     ActivityError("charge_card", "MAXIMUM_ATTEMPTS_REACHED"),
     ActivityTimeout(START_TO_CLOSE),
+    ChildWorkflowError("child-1", "RETRY_POLICY_NOT_SET"),
+    CancelledFailure("Cancelled", "half", 2),
+    TerminatedFailure("enough"),
+    NonDeterminismError(5, "activity a", "activity b"),
+    child_error("child-1", "TIMEOUT", Failure("X", "why"), {"workflow_id": "child-1", "run_id": "child-1"}),
     activity_error("charge_card", "TIMEOUT", Failure("X", "why", cause=Failure("Y", "deeper"))),
 ]
 delays_us = st.none() | st.integers(0, 10**15)
@@ -122,7 +134,7 @@ def test_a_timeout_keeps_its_kind() -> None:
     back = failure_of(ActivityTimeout(HEARTBEAT)).to_exception()
     assert isinstance(back, ActivityTimeout)
     assert back.timeout_type == HEARTBEAT
-    assert str(back) == "activity HEARTBEAT timeout"
+    assert str(back) == "activity Heartbeat timeout"
 
 
 @given(plain_failures)
@@ -168,3 +180,63 @@ def test_the_json_of_a_failure_leaves_out_what_is_empty() -> None:
 def test_the_json_of_a_failure_is_json(failure: Failure) -> None:
     """It goes through `json` unchanged."""
     assert json.loads(json.dumps(failure.to_json())) == failure.to_json()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (ActivityError("a", "TIMEOUT"), "activity", "Activity task failed"),
+        (ChildWorkflowError("c", "TIMEOUT"), "child", "Child Workflow execution failed"),
+        (ActivityTimeout(HEARTBEAT), "timeout", "activity Heartbeat timeout"),
+        (CancelledFailure(), "canceled", "Cancelled"),
+        (CancelledError(), "canceled", "Cancelled"),
+        (TerminatedFailure("enough"), "terminated", "enough"),
+        (ApplicationError("no"), "application", "no"),
+    ],
+)
+def test_the_data_form_tells_the_kinds_apart_and_words_them_as_the_real_engine(
+    error: BaseException, kind: str, message: str
+) -> None:
+    """A history knows an activity's failure, a child's, a time-out, a cancellation and a termination."""
+    failure = failure_of(error)
+    assert (failure.kind, failure.message) == (kind, message)
+
+
+def test_details_survive_out_and_in() -> None:
+    """What an error or a cancellation carries is there after a round trip, as JSON too."""
+    for error in (ApplicationError("no", details=("sku", 3)), CancelledFailure("Cancelled", "sku", 3)):
+        failure = Failure.from_json(json.loads(json.dumps(failure_of(error).to_json())))
+        back: Any = failure.to_exception()
+        assert type(back) is type(error) and back.details == ("sku", 3)
+
+
+def test_a_child_error_says_which_child_and_why() -> None:
+    """Its id, its retry state and the failure of its code."""
+    info = {"workflow_id": "child-1", "run_id": "child-1", "retry_state": "RETRY_POLICY_NOT_SET"}
+    back = failure_of(child_error("child-1", "RETRY_POLICY_NOT_SET", Failure("X", "why"), info)).to_exception()
+    assert isinstance(back, ChildWorkflowError) and isinstance(back.cause, ApplicationError)
+    assert (back.workflow_id, back.retry_state, back.info) == ("child-1", "RETRY_POLICY_NOT_SET", info)
+    assert str(back) == "child workflow child-1 failed (RETRY_POLICY_NOT_SET): X: why"
+
+
+def test_what_counts_as_a_cancellation() -> None:
+    """The error itself, and an activity or child that ended so; no other failure of an activity."""
+    cancelled = activity_error("a", "CANCEL_REQUESTED", failures.cancelled_failure())
+    failed = activity_error("a", "TIMEOUT", Failure("X", "why"))
+    assert all(map(is_cancellation, (CancelledError(), CancelledFailure(), cancelled)))
+    assert not any(map(is_cancellation, (failed, ApplicationError("no"), None)))
+
+
+def test_a_chain_of_causes_that_comes_back_to_itself_ends_there() -> None:
+    """Two errors that are each other's cause have a data form all the same."""
+    one, other = ValueError("one"), KeyError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert failure_of(one) == Failure("ValueError", "one", cause=Failure("KeyError", "'other'"))
+
+
+def test_a_non_determinism_error_says_event_both_sides_and_what_to_do() -> None:
+    """It names the event, what is recorded and what was asked, under the number of the real one."""
+    text = str(NonDeterminismError(5, "activity a", "activity b"))
+    assert text.startswith("[TMPRL1100] ")
+    assert "event 5: the history has activity a, the code asked for activity b" in text
+    assert "roll the code back" in text

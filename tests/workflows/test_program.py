@@ -258,7 +258,7 @@ def test_gather_refuses_what_is_not_awaitable_here(sketch: Sketch) -> None:
     """The message says what was found and what was expected."""
     with pytest.raises(UserError) as caught:
         sketch.all("soon")  # type: ignore[arg-type]
-    assert str(caught.value) == "gather: got a str, expected what ctx gives to await, or a coroutine"
+    assert str(caught.value) == "got a str, expected what ctx gives to await, or a coroutine"
 
 
 class Foreign:
@@ -280,15 +280,16 @@ async def _foreign() -> None:
     ],
 )
 def test_a_foreign_awaitable_is_refused(sketch: Sketch, foreign: Callable[[], Awaitable[None]], found: str) -> None:
-    """The UserError says what was awaited and what to await instead."""
+    """The UserError says what was awaited, in which line, and what to await instead."""
 
     async def main(s: Sketch) -> None:
         await foreign()
 
+    line = main.__code__.co_firstlineno + 1
     with pytest.raises(UserError) as caught:
         sketch.start(main)
     assert str(caught.value) == (
-        f"user code awaited {found}, which simulated time cannot settle; await what the context gives "
+        f"user code awaited {found} at {__file__}:{line}, which simulated time cannot settle; await what the context gives "
         "(ctx.sleep, ctx.execute_activity, ctx.gather, ctx.service(...))"
     )
 
@@ -394,7 +395,7 @@ def test_the_program_ends_with_its_main_coroutine(sketch: Sketch) -> None:
 
 def test_a_second_settlement_is_ignored() -> None:
     """A future keeps its first result, and calls back once."""
-    future: Future[int] = Future()
+    future: Future[int] = Future(Program())
     seen: list[int] = []
     future.when_done(lambda done: seen.append(done.result()))
     future.settle(1)

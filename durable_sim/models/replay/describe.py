@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from durable_sim.durations import seconds
 from durable_sim.models.replay.runner import Waiting
-from durable_sim.models.replay.server.state import BACKOFF, PendingActivity, Run
+from durable_sim.models.replay.server.state import BACKOFF, SCHEDULED, PendingActivity, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _activity(activity: PendingActivity) -> PendingActivityInfo:
     return PendingActivityInfo(
         name=activity.name,
         activity_id=activity.activity_id,
-        state=activity.phase,
+        state=SCHEDULED if activity.phase == BACKOFF else activity.phase,
         attempt=activity.attempt + 1 if activity.phase == BACKOFF else activity.attempt,
         maximum_attempts=activity.options.retry_policy.maximum_attempts,
         last_failure=None if failure is None else f"{failure.type}: {failure.message}",

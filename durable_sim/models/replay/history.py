@@ -103,4 +103,4 @@ def _line(event: Event) -> str:
     told = event.attributes
     shown = [str(told[name]) for name in _SHOWN if told.get(name) not in (None, "", 1)]
     failure = told.get("failure")
-    return " ".join([event.type, *shown, *([f"({failure.message})"] if failure is not None else [])])
+    return " ".join([event.type, *shown, *([f"({failure.told})"] if failure is not None else [])])

@@ -44,7 +44,7 @@ from durable_sim.workflows.failures import (
 from durable_sim.workflows.handlers import Handlers, UpdateRequest
 from durable_sim.workflows.markers import LOCAL_ACTIVITY, PATCH, Markers
 from durable_sim.workflows.payloads import copied
-from durable_sim.workflows.program import ContinueRun, Program, ReadOnlyError
+from durable_sim.workflows.program import ContinueRun, Program
 
 MakeInfo = Callable[[dict[str, Any]], WorkflowInfo]
 Guard = AbstractContextManager[Any]
@@ -54,15 +54,13 @@ _UNGUARDED: Guard = nullcontext()
 class DeadlockError(WorkflowTaskError):
     """The code held its thread for longer than the worker allows."""
 
-    def __init__(self, blocked_us: int) -> None:
-        super().__init__(blocked_us)
-        self.blocked_us = blocked_us
+    def __init__(self, limit_us: int) -> None:
+        what = f"[TMPRL1101] Potential deadlock detected: workflow didn't yield within {format_us(limit_us)}"
+        super().__init__(Failure("_DeadlockError", f"{what}; move heavy work into an activity"))
+        self.limit_us = limit_us
 
-    def __str__(self) -> str:
-        return (
-            f"[TMPRL1101] Potential deadlock detected: workflow didn't yield within the limit (it ran for "
-            f"{format_us(self.blocked_us)}); move heavy work into an activity"
-        )
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.limit_us,)
 
 
 class Instance:
@@ -240,9 +238,8 @@ class Instance:
         definition = self._build.workflow(told["workflow_type"])
         if definition is None:
             known = ", ".join(self._build.workflow_names) or "none"
-            raise WorkflowTaskError(
-                f"Workflow class {told['workflow_type']} is not registered on this worker, available workflows: {known}"
-            )
+            found = f"Workflow class {told['workflow_type']} is not registered on this worker"
+            raise WorkflowTaskError(Failure("NotFoundError", f"{found}, available workflows: {known}"))
         self._definition, self._fails_on = definition, definition.fails_on
         context = WorkflowContext(self.program, self._make_info(told), self._handlers, self._markers)
         self.program.start(definition.function(context, *copied(told["input"])), patient=True)
@@ -311,16 +308,14 @@ class Instance:
             return error.command
         if self._cancel_requested and is_cancellation(error):
             return CancelWorkflow()
-        if isinstance(error, (WorkflowFailure, TimeoutError)) or isinstance(error, self._fails_on):
+        if isinstance(error, (WorkflowFailure, TimeoutError, *self._fails_on)):
             return FailWorkflow(failure_of(error))
         raise self._mistake(error)
 
     def _mistake(self, error: BaseException) -> Exception:
         if isinstance(error, NonDeterminismError):
             return error
-        if isinstance(error, ReadOnlyError):
-            return WorkflowTaskError(str(error))
-        return WorkflowTaskError(f"{type(error).__name__}: {error}")
+        return WorkflowTaskError(failure_of(error))
 
     def fails_on(self, error: BaseException) -> bool:
         """Whether the workflow asks to be failed by such an error, instead of its task."""

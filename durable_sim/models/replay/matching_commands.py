@@ -34,7 +34,6 @@ from durable_sim.workflows.commands import (
 )
 from durable_sim.workflows.markers import PATCH
 from durable_sim.workflows.payloads import as_json
-from durable_sim.workflows.retry import policy_as_recorded
 
 Told = dict[str, Any]
 Recorded = Mapping[int, Command]
@@ -45,9 +44,12 @@ def compare(event: Event, command: Command, recorded: Recorded, strict: bool) ->
     """None where they agree, else what is recorded and what was asked, in words."""
     told = event.attributes
     kind, same = _RULES[event.type]
-    if isinstance(command, kind) and same(told, command, recorded):
-        return _strictly(event, command) if strict else None
-    return recorded_as(event), asked_for(command)
+    agrees = isinstance(command, kind) and (same is None or same(told, command))
+    if agrees and event.type in _TARGETS:
+        agrees = getattr(recorded.get(told[_TARGETS[event.type]]), "step", None) == getattr(command, "target", None)
+    if not agrees:
+        return recorded_as(event), asked_for(command)
+    return _strictly(event, command) if strict else None
 
 
 def _strictly(event: Event, command: Command) -> tuple[str, str] | None:
@@ -62,14 +64,14 @@ def _strictly(event: Event, command: Command) -> tuple[str, str] | None:
 def _details(told: Told, command: Command) -> list[tuple[str, Any, Any]]:
     match command:
         case ScheduleActivity():
-            options = command.options
+            options = command.options.as_recorded()
             return [
                 ("arguments", list(told["input"]), list(command.arguments)),
                 ("start_to_close", told.get("start_to_close_us"), options.start_to_close_us),
                 ("schedule_to_close", told.get("schedule_to_close_us"), options.schedule_to_close_us),
                 ("schedule_to_start", told.get("schedule_to_start_us"), options.schedule_to_start_us),
                 ("heartbeat", told.get("heartbeat_us"), options.heartbeat_us),
-                ("retry policy", told.get("retry_policy"), policy_as_recorded(options.retry_policy)),
+                ("retry policy", told.get("retry_policy"), options.retry_policy),
             ]
         case StartTimer():
             return [("length", format_us(told["start_to_fire_us"]), format_us(command.duration_us))]
@@ -80,61 +82,58 @@ def _details(told: Told, command: Command) -> list[tuple[str, Any, Any]]:
     return []
 
 
-def _same_activity(told: Told, command: Any, recorded: Recorded) -> bool:
+def _same_activity(told: Told, command: Any) -> bool:
     return bool(told["activity_type"] == command.name and told["activity_id"] == command.id)
 
 
-def _same_timer(told: Told, command: Any, recorded: Recorded) -> bool:
+def _same_timer(told: Told, command: Any) -> bool:
     return bool(told["timer_id"] == command.id)
 
 
-def _same_target(reference: str) -> Callable[[Told, Any, Recorded], bool]:
-    return lambda told, command, recorded: getattr(recorded.get(told[reference]), "step", None) == command.target
-
-
-def _same_child(told: Told, command: Any, recorded: Recorded) -> bool:
+def _same_child(told: Told, command: Any) -> bool:
     return bool(told["workflow_id"] == command.workflow_id and told["workflow_type"] == command.workflow_type)
 
 
-def _same_workflow(told: Told, command: Any, recorded: Recorded) -> bool:
+def _same_workflow(told: Told, command: Any) -> bool:
     return bool(told["workflow_id"] == command.workflow_id)
 
 
-def _same_signal(told: Told, command: Any, recorded: Recorded) -> bool:
+def _same_signal(told: Told, command: Any) -> bool:
     return bool(told["workflow_id"] == command.workflow_id and told["signal_name"] == command.name)
 
 
-def _same_marker(told: Told, command: Any, recorded: Recorded) -> bool:
+def _same_marker(told: Told, command: Any) -> bool:
     if isinstance(command, RecordMarker):
         return bool(told["marker_name"] == command.name)
     return bool(told["marker_name"] == PATCH and told["details"]["patch-data"][0]["id"] == command.id)
 
 
-def _same_update(told: Told, command: Any, recorded: Recorded) -> bool:
+def _same_update(told: Told, command: Any) -> bool:
     return bool(told["update_id"] == command.id)
 
 
-def _same(told: Told, command: Any, recorded: Recorded) -> bool:
-    return True
-
-
-_RULES: Mapping[str, tuple[Any, Callable[[Told, Any, Recorded], bool]]] = {
+_TARGETS = {
+    kinds.ACTIVITY_TASK_CANCEL_REQUESTED: "scheduled_event_id",
+    kinds.TIMER_CANCELED: "started_event_id",
+}
+"""Events that name the command that they take back, by the event of that."""
+_RULES: Mapping[str, tuple[Any, Callable[[Told, Any], bool] | None]] = {
     kinds.ACTIVITY_TASK_SCHEDULED: (ScheduleActivity, _same_activity),
-    kinds.ACTIVITY_TASK_CANCEL_REQUESTED: (RequestCancelActivity, _same_target("scheduled_event_id")),
+    kinds.ACTIVITY_TASK_CANCEL_REQUESTED: (RequestCancelActivity, None),
     kinds.TIMER_STARTED: (StartTimer, _same_timer),
-    kinds.TIMER_CANCELED: (CancelTimer, _same_target("started_event_id")),
+    kinds.TIMER_CANCELED: (CancelTimer, None),
     kinds.CHILD_INITIATED: (StartChild, _same_child),
     kinds.CANCEL_EXTERNAL_INITIATED: (CancelExternal, _same_workflow),
     kinds.SIGNAL_EXTERNAL_INITIATED: (SignalExternal, _same_signal),
     kinds.MARKER_RECORDED: ((RecordMarker, SetPatch), _same_marker),
-    kinds.UPSERT_SEARCH_ATTRIBUTES: (UpsertSearchAttributes, _same),
-    kinds.PROPERTIES_MODIFIED: (UpsertMemo, _same),
+    kinds.UPSERT_SEARCH_ATTRIBUTES: (UpsertSearchAttributes, None),
+    kinds.PROPERTIES_MODIFIED: (UpsertMemo, None),
     kinds.WORKFLOW_EXECUTION_UPDATE_ACCEPTED: (AcceptUpdate, _same_update),
     kinds.WORKFLOW_EXECUTION_UPDATE_COMPLETED: (CompleteUpdate, _same_update),
-    kinds.WORKFLOW_EXECUTION_COMPLETED: (CompleteWorkflow, _same),
-    kinds.WORKFLOW_EXECUTION_FAILED: (FailWorkflow, _same),
-    kinds.WORKFLOW_EXECUTION_CANCELED: (CancelWorkflow, _same),
-    kinds.WORKFLOW_EXECUTION_CONTINUED_AS_NEW: (ContinueAsNew, _same),
+    kinds.WORKFLOW_EXECUTION_COMPLETED: (CompleteWorkflow, None),
+    kinds.WORKFLOW_EXECUTION_FAILED: (FailWorkflow, None),
+    kinds.WORKFLOW_EXECUTION_CANCELED: (CancelWorkflow, None),
+    kinds.WORKFLOW_EXECUTION_CONTINUED_AS_NEW: (ContinueAsNew, None),
 }
 
 

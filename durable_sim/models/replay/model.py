@@ -131,7 +131,7 @@ def waits_of(replay: Replay, run: Run) -> tuple[tuple[Waiting, ...] | None, str 
             return waits, None
     instance = replay.runner(replay.current_version).instance(run.history[0], run.run_id)
     try:
-        instance.apply([event for event in up_to_last_task(run.history)])
+        instance.apply(up_to_last_task(run.history))
     except (NonDeterminismError, WorkflowTaskError) as error:
         return None, str(error)
     replay.bury(instance)

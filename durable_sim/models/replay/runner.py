@@ -1,8 +1,8 @@
 """The seam between the engine and whatever runs workflow code.
 
 The server and the worker know user code only as a `CodeRunner`: it makes an instance of a run, which is given history
-events and gives commands. `NativeRunner` (in instance.py) runs this package's own workflow functions; a class of another
-SDK can stand behind the same two protocols.
+events and gives commands. `NativeRunner` (in instance.py) runs this package's own workflow functions; a class of
+another SDK can stand behind the same two protocols.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from durable_sim.models.replay.events import Event
 from durable_sim.workflows.commands import Command, ScheduleLocalActivity
 from durable_sim.workflows.failures import Failure
 from durable_sim.workflows.handlers import UpdateRequest
-from durable_sim.workflows.program import Note
+from durable_sim.workflows.program import Note, Program
 
 
 class Decision(NamedTuple):
@@ -56,14 +56,23 @@ class Waiting(NamedTuple):
 class WorkflowTaskError(Exception):
     """The code raised something that is no workflow failure: a mistake in it. The task fails, not the workflow."""
 
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+    def __str__(self) -> str:
+        return f"{self.failure.type}: {self.failure.message}"
+
 
 class WorkflowInstance(Protocol):
     """A run's code in memory, run up to `position` events of its history."""
 
     position: int
     replayed_tasks: int
-    token: Any
-    """What stands for it in the process's memory."""
+
+    @property
+    def token(self) -> Program:
+        """What stands for it in the process's memory."""
 
     def apply(self, events: Sequence[Event], updates: Sequence[UpdateRequest] = ()) -> Decision:
         """Feed the events after `position`; where the last one starts a workflow task, gives that task's decision.

@@ -24,7 +24,7 @@ from durable_sim.models.replay.server.server import Server
 from durable_sim.models.replay.server.workflow_tasks import TaskToken
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflows.commands import CLOSING, Command, FailWorkflow
-from durable_sim.workflows.failures import Failure, NonDeterminismError
+from durable_sim.workflows.failures import Failure, NonDeterminismError, failure_of
 from durable_sim.workflows.handlers import QueryFailed, UpdateRequest
 from durable_sim.workflows.program import Note
 
@@ -110,7 +110,7 @@ class ReplayWorker:
             decision = code()
         except DeadlockError as error:
             self._home.world.alarms.after(
-                error.blocked_us, self.process.deliver, self._task_failed, token, UNHANDLED_FAILURE, str(error)
+                error.limit_us, self.process.deliver, self._task_failed, token, UNHANDLED_FAILURE, error.failure
             )
             return False
         except NonDeterminismError as error:
@@ -131,10 +131,11 @@ class ReplayWorker:
         """The code went wrong: the task fails, unless the workflow asks to be failed by such an error."""
         fails_on: Callable[[BaseException], bool] | None = getattr(instance, "fails_on", None)
         if fails_on is not None and fails_on(error):
-            failure = FailWorkflow(Failure(type(error).__name__, str(error)))
-            self._answer(token, instance, (failure,), ())
+            self._answer(token, instance, (FailWorkflow(failure_of(error)),), ())
+        elif isinstance(error, WorkflowTaskError):
+            self._task_failed(token, cause, error.failure)
         else:
-            self._task_failed(token, cause, str(error))
+            self._task_failed(token, cause, Failure("", str(error)))
 
     def _decided(self, token: TaskToken, instance: WorkflowInstance, decision: Decision) -> None:
         """Send the commands, or first run what is to be run here."""
@@ -162,9 +163,9 @@ class ReplayWorker:
             self.evict(token.run_id)
         self._slot_free(WORKFLOW)
 
-    def _task_failed(self, token: TaskToken, cause: str, message: str) -> None:
+    def _task_failed(self, token: TaskToken, cause: str, failure: Failure) -> None:
         self.evict(token.run_id)
-        self._send(self._server.fail_workflow_task, token, self, cause, message)
+        self._send(self._server.fail_workflow_task, token, self, cause, failure)
         self._slot_free(WORKFLOW)
 
     # --- the cache --------------------------------------------------------------------------------------------------

@@ -178,11 +178,11 @@ def policy_as_data(policy: RetryPolicy) -> Told:
 
 
 def _marker_details(details: Told) -> Told:
-    """A marker's details without the times in them."""
+    """A marker's details without the times in them, and without what this package keeps there for itself."""
     plain: Told = as_json(details)
     for data in plain.get("data") or ():
         if isinstance(data, dict):
-            for name in ("complete_us", "original_schedule_us", "activation_index"):
+            for name in ("complete_us", "original_schedule_us", "activation_index", "retry_state"):
                 data.pop(name, None)
     return plain
 
@@ -218,7 +218,7 @@ def _attribute_differences(place: int, theirs: Event, ours: Event, ignored: set[
 
 
 def gap_differences(
-    recorded: Sequence[Event], simulated: Sequence[Event], gaps: Iterable[tuple[int, int]], within_s: float = 0.15
+    recorded: Sequence[Event], simulated: Sequence[Event], gaps: Iterable[tuple[int, int]], within_s: float = 0.2
 ) -> Iterator[str]:
     """Which of the spans between two events, given by their ids, are not the same within a tolerance."""
     for first, second in gaps:

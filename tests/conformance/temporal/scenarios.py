@@ -57,12 +57,9 @@ class Stage:
         return self.run.history(transient=True)
 
 
-def _versions(known: Mapping[str, Any], entry: Entry) -> dict[str, Any] | None:
-    """The versions of a scenario with deploys, the one to begin with first."""
-    if "deploy" not in entry:
-        return None
-    names = dict.fromkeys(entry["deploy"].values())
-    return {name: {entry["workflow_type"]: known[name]} for name in names}
+def _versions(known: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
+    """The code of a scenario's deploys, by the names of the recorded classes."""
+    return {name: known[name] for name in dict.fromkeys(entry.get("deploy", {}).values())}
 
 
 # --- playing the manifest -------------------------------------------------------------------------------------------
@@ -113,9 +110,9 @@ def _terminate(stage: Stage, stimulus: Entry) -> None:
 def _describe(stage: Stage, stimulus: Entry) -> None:
     """What only a look at the pending activity showed: the second attempt waits, and what the first one said."""
     stage.go_to(0.1)
-    pending = stage.run.describe().pending_activities[0]
-    assert (pending.activity_type, pending.state, pending.attempt) == ("fail_n", "SCHEDULED", 2)
-    assert pending.last_failure.message == "boom attempt 1"
+    (pending,) = stage.run.describe().activities
+    assert (pending.name, pending.state, pending.attempt) == ("fail_n", "SCHEDULED", 2)
+    assert (pending.last_failure, pending.next_retry_us) == ("Flaky: boom attempt 1", 200_000)
 
 
 _STIMULI: Mapping[str, Callable[[Stage, Entry], None]] = {
@@ -142,6 +139,14 @@ def _first_run(stage: Stage) -> History:
 def _second_run(stage: Stage) -> History:
     stage.sim.run()
     return stage.sim.history_of(stage.run.workflow_id, stage.run.runs[1])
+
+
+def _signals_a_little_earlier(stage: Stage) -> History:
+    """The signals as long after the first task as they were recorded; that took 95 ms there."""
+    for stimulus in stage.entry["stimuli"]:
+        stage.go_to(stimulus["observed_s"] - 0.095)
+        _signal(stage, stimulus)
+    return stage.finish()
 
 
 def _killed_in_activity(stage: Stage) -> History:
@@ -229,7 +234,7 @@ SPECIAL: Mapping[str, Scenario] = {
     "e4_sched_to_close_no_time_left": Scenario(gaps=((5, 6),)),
     "e5_start_to_close_no_time_left": Scenario(gaps=((5, 7),)),
     "e_sched_to_close_running": Scenario(gaps=((5, 7),)),
-    "e2_sched_to_close_backoff": Scenario(gaps=((5, 6),)),
+    "e2_sched_to_close_backoff": Scenario(simulation={"minimum_delay": "1.1s"}, gaps=((5, 6),)),
     "f3_sched_to_start": Scenario(gaps=((5, 6),)),
     "g_nonretry_default_policy": Scenario(gaps=((5, 6),)),
     "h_timer": Scenario(gaps=((5, 6),)),
@@ -241,6 +246,7 @@ SPECIAL: Mapping[str, Scenario] = {
     "m4_act_cancel_wait_ignored": Scenario(gaps=((6, 7), (5, 13))),
     "n_patched_true": Scenario(gaps=((19, 20),)),
     "o2_buffered": Scenario(
+        _signals_a_little_earlier,
         simulation={"minimum_delay": "1s"},
         signals_take={"s1": "100ms", "s2": "400ms"},
     ),
@@ -252,19 +258,23 @@ SPECIAL: Mapping[str, Scenario] = {
     "r4_deploy_early_end": Scenario(_stuck_ended_early),
     "r_deploy_nondeterminism": Scenario(_stuck_for_long),
     "r_deploy_nondeterminism__after_rollback": Scenario(_rolled_back),
+    "s2_sandbox_datetime_now": Scenario(simulation={"guard": True}),
     "s_det": Scenario(ignoring=("result",), same_result=_same_keys),
     "t_workflow_task_timed_out": Scenario(gaps=((9, 10),)),
 }
 """What needs more than its manifest entry."""
 
-PARENT_OF: Mapping[str, str] = {"k_child_ok__child": "k_child_ok"}
-"""Histories of workflows that another one starts: that one's scenario is played."""
+STARTED_BY: Mapping[str, str] = {
+    "k_child_ok__child": "k_child_ok",
+    "l_continue_as_new_run2": "l_continue_as_new_run1",
+}
+"""Histories of runs that another one starts: that one's scenario is played."""
 
 
 def simulated(name: str) -> History:
     """Play the scenario of a recorded history; gives the simulated one."""
     scenario = scenario_of(name)
-    return scenario.play(Stage(manifest()[PARENT_OF.get(name, name)], scenario))
+    return scenario.play(Stage(manifest()[STARTED_BY.get(name, name)], scenario))
 
 
 def scenario_of(name: str) -> Scenario:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import durable_sim as ds
-from durable_sim.models.replay.history_json import from_json, to_json
+from durable_sim.models.replay.history_json import to_json
 from durable_sim.models.replay.instance import Instance, replay_history
 from tests.conformance.temporal.goldens import manifest, recorded
 from tests.conformance.temporal.known_differences import NOT_PORTABLE
@@ -43,13 +43,13 @@ def test_the_recording_claims_53_acceptances_and_5_refusals() -> None:
     assert (len(list(accepted())), len(list(refused()))) == (53, 5)
 
 
-@pytest.mark.parametrize(("name", "code"), accepted())
+@pytest.mark.parametrize(("name", "code"), list(accepted()))
 def test_what_the_real_replayer_accepts_is_accepted(name: str, code: str) -> None:
     """Code that the real Replayer accepts for a history issues the commands of that history."""
     replay(name, code)
 
 
-@pytest.mark.parametrize(("name", "code"), refused())
+@pytest.mark.parametrize(("name", "code"), list(refused()))
 def test_what_the_real_replayer_refuses_is_refused(name: str, code: str) -> None:
     """Code that the real Replayer refuses for a history is non-deterministic here too."""
     with pytest.raises(ds.NonDeterminismError, match=r"TMPRL1100"):
@@ -93,8 +93,8 @@ def own() -> Iterator[str]:
     return (name for name in REPLAYED_STRICTLY if name not in NOT_PORTABLE)
 
 
-@pytest.mark.parametrize("name", own())
+@pytest.mark.parametrize("name", list(own()))
 def test_a_simulated_history_survives_the_exchange_and_replays(name: str) -> None:
     """A simulated history, written in the exchange form and read back, replays strictly with its own code."""
-    history = from_json(json.dumps(to_json(simulated(name))))
+    history = ds.History.from_json(json.dumps(to_json(simulated(name))))  # checks ids, references and order, too
     replay_history(workflows()[manifest()[name]["replays_with"]], history, strict=True)

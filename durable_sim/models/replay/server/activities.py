@@ -6,6 +6,7 @@ started is written when the activity closes, with the number of the last attempt
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from durable_sim import trace
@@ -25,7 +26,7 @@ from durable_sim.workflows.failures import (
     Failure,
     timeout_failure,
 )
-from durable_sim.workflows.retry import TIMEOUT, next_retry, policy_as_recorded
+from durable_sim.workflows.retry import TIMEOUT, next_retry
 
 AttemptToken = tuple[str, int, int]
 """Names an attempt: run, the event that scheduled the activity, number of the attempt."""
@@ -43,9 +44,9 @@ class Activities:
     # --- commands ---------------------------------------------------------------------------------------------------
     def schedule(self, run: Run, command: ScheduleActivity, completed: int) -> None:
         """A workflow asks for an activity."""
-        journal, options, now_us = self._journal, command.options, self._journal.now_us
+        journal, options, now_us = self._journal, command.options.as_recorded(), self._journal.now_us
         queue = options.task_queue or run.options.task_queue
-        attributes = {
+        attributes: dict[str, Any] = {
             "activity_id": command.id,
             "activity_type": command.name,
             "task_queue": queue,
@@ -54,7 +55,7 @@ class Activities:
             "schedule_to_start_us": options.schedule_to_start_us,
             "start_to_close_us": options.start_to_close_us,
             "heartbeat_us": options.heartbeat_us,
-            "retry_policy": policy_as_recorded(options.retry_policy),
+            "retry_policy": options.retry_policy,
             "workflow_task_completed_event_id": completed,
             "step": command.step,
         }
@@ -90,9 +91,13 @@ class Activities:
     # --- attempts ---------------------------------------------------------------------------------------------------
     def enqueue(self, run: Run, activity: PendingActivity) -> None:
         """Hand the attempt to a worker, or let it wait for one."""
-        start = _Start(self, run, activity)
-        waiting = Waiting(run, run.build, start, activity.attempt, activity)
-        self._queues.offer(activity.task_queue, ACTIVITY, waiting)
+        queues = self._queues
+        poller = queues.poller_for(activity.task_queue, ACTIVITY, run.build)
+        if poller is not None:
+            self.start(run, activity, poller)
+            return
+        start = partial(self.start, run, activity)
+        queues.wait(activity.task_queue, ACTIVITY, Waiting(run, run.build, start, activity.attempt, activity))
         if activity.phase == SCHEDULED:
             self._arm(run, activity)
 
@@ -251,7 +256,11 @@ class Activities:
             self._journal.happened(run, (event_type, attributes))
             return
         buffering = run.in_batch or run.task_started
-        beginning = {"scheduled_event_id": scheduled, "identity": activity.worker, "attempt": activity.attempt}
+        beginning: dict[str, Any] = {
+            "scheduled_event_id": scheduled,
+            "identity": activity.worker,
+            "attempt": activity.attempt,
+        }
         if activity.last_failure is not None:
             beginning["last_failure"] = activity.last_failure
         self._journal.make_real(run)
@@ -262,33 +271,19 @@ class Activities:
 
 def _next_due(activity: PendingActivity) -> tuple[int, str] | None:
     """When, and what, will happen to an activity if nothing else does. Of two at one instant the final one."""
-    options = activity.options
-    due: list[tuple[int, str]] = []
+    options, phase = activity.options, activity.phase
+    due: tuple[int, str] | None = None
     if options.schedule_to_close_us is not None:
-        due.append((activity.scheduled_us + options.schedule_to_close_us, SCHEDULE_TO_CLOSE))
-    match activity.phase:
-        case "SCHEDULED":
-            if options.schedule_to_start_us is not None:
-                due.append((activity.queued_us + options.schedule_to_start_us, SCHEDULE_TO_START))
-        case "STARTED":
-            if options.start_to_close_us is not None:
-                due.append((activity.started_us + options.start_to_close_us, START_TO_CLOSE))
-            if options.heartbeat_us is not None:
-                due.append((activity.heartbeat_us + options.heartbeat_us, HEARTBEAT))
-        case _:
-            due.append((activity.retry_due_us, RETRY))
-    return min(due, key=lambda one: one[0], default=None)
+        due = activity.scheduled_us + options.schedule_to_close_us, SCHEDULE_TO_CLOSE
+    if phase == STARTED:
+        due = _sooner(due, activity.started_us, options.start_to_close_us, START_TO_CLOSE)
+        return _sooner(due, activity.heartbeat_us, options.heartbeat_us, HEARTBEAT)
+    if phase == BACKOFF:
+        return _sooner(due, activity.retry_due_us, 0, RETRY)
+    return _sooner(due, activity.queued_us, options.schedule_to_start_us, SCHEDULE_TO_START)
 
 
-class _Start:
-    """Starts an attempt at a worker; lighter than a closure, of which there would be one for each attempt."""
-
-    __slots__ = ("_activities", "_activity", "_run")
-
-    def __init__(self, activities: Activities, run: Run, activity: PendingActivity) -> None:
-        self._activities = activities
-        self._run = run
-        self._activity = activity
-
-    def __call__(self, poller: Poller) -> None:
-        self._activities.start(self._run, self._activity, poller)
+def _sooner(due: tuple[int, str] | None, begun_us: int, limit_us: int | None, kind: str) -> tuple[int, str] | None:
+    if limit_us is None or (due is not None and due[0] <= begun_us + limit_us):
+        return due
+    return begun_us + limit_us, kind

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from durable_sim.errors import InternalError
 from durable_sim.models.executions import Home
 from durable_sim.models.replay.server.state import STARTED, PendingActivity, Run
 from durable_sim.models.replay.wire import Wire
@@ -23,6 +24,7 @@ class Journal:
         self.home = home
         self.wire = wire
         self.changed: dict[str, Run] = {}
+        self._env = home.world.env
         self._world = home.world
         self._alarms = home.world.alarms
         self._minimum_delay_us = minimum_delay_us
@@ -32,7 +34,7 @@ class Journal:
     @property
     def now_us(self) -> int:
         """Simulated time."""
-        return self._world.now_us
+        return self._env._now  # type: ignore[return-value]
 
     def after(self, delay_us: int, callback: Callable[..., None], *arguments: Any) -> Alarm:
         """Call back later, as an operation of the server of its own."""
@@ -57,7 +59,7 @@ class Journal:
     def append(self, run: Run, event_type: str, attributes: dict[str, Any]) -> int:
         """Write an event at this instant; gives its id."""
         self.changed[run.run_id] = run
-        return run.append(self._world.now_us, event_type, attributes)
+        return run.append(self._env.now, event_type, attributes)  # type: ignore[arg-type]
 
     def happened(self, run: Run, *new: tuple[str, dict[str, Any]], started_us: int | None = None) -> None:
         """Something that the workflow must be told: into the history, or into the buffer while a worker has its task.
@@ -65,16 +67,18 @@ class Journal:
         `started_us` is the time of the first of several events.
         """
         self.changed[run.run_id] = run
-        time_us = self._world.now_us if started_us is None else started_us
+        now_us: int = self._env._now  # type: ignore[assignment]
+        time_us = now_us if started_us is None else started_us
         task = run.task
         if task is not None and task.speculative:
             self.make_real(run)
+        buffering = run.in_batch or (task is not None and task.phase == STARTED)
         for event_type, attributes in new:
-            if run.in_batch or (task is not None and task.phase == STARTED):
+            if buffering:
                 run.buffered.append((event_type, time_us, attributes))
             else:
                 run.append(time_us, event_type, attributes)
-            time_us = self._world.now_us
+            time_us = now_us
         if not run.in_batch:
             self.ask_for_task(run)
 
@@ -83,7 +87,7 @@ class Journal:
         task = run.task
         if task is not None and task.speculative:
             run.history.extend(task.transient)
-            task.transient, task.speculative = [], False
+            task.transient, task.speculative = (), False
 
     def note(
         self,
@@ -104,4 +108,4 @@ class Journal:
 
 
 def _nobody(run: Run) -> None:
-    raise AssertionError("the journal belongs to no server yet")
+    raise InternalError(f"{run.run_id}: the journal belongs to no server yet")

@@ -241,4 +241,5 @@ def _child_options(run: Run, initiated_event_id: int) -> StartOptions:
 
 
 def _last(run: Run, event_type: str) -> int:
+    """The id of the last event of a type, which there is."""
     return next(event.id for event in reversed(run.history) if event.type == event_type)

@@ -66,7 +66,8 @@ class Waiting:
         if self.activity is not None:
             current = self.run.activities.get(self.activity.scheduled_event_id)
             return current is self.activity and current.attempt == self.stamp and current.phase == "SCHEDULED"
-        return self.run.task is self.stamp and self.stamp.phase == "SCHEDULED"
+        task = self.run.task
+        return task is not None and task is self.stamp and task.phase == "SCHEDULED"
 
 
 class Queues:
@@ -107,17 +108,22 @@ class Queues:
         """Any worker of a queue, in turn, whether it has a free slot or not."""
         return self._next(queue, None, build)
 
-    def offer(self, queue: str, kind: str, waiting: Waiting) -> None:
-        """Put a task into a queue, or straight into the hands of a worker that waits."""
-        line = self._waiting.get((queue, kind))
-        if not line:
-            poller = self._free_poller(queue, kind, waiting.build)
-            if poller is not None:
-                self._hand_over(poller, kind, waiting)
-                return
+    def poller_for(self, queue: str, kind: str, build: str | None) -> Poller | None:
+        """A worker that takes a new task of a queue at once; one of its free slots is used up.
+
+        None where no worker has one, or where others have waited longer; then the task is to `wait`.
+        """
+        if self._waiting.get((queue, kind)):
+            return None
+        poller = self._free_poller(queue, kind, build)
+        if poller is not None:
+            poller.free[kind] -= 1
+        return poller
+
+    def wait(self, queue: str, kind: str, waiting: Waiting) -> None:
+        """Put a task into a queue."""
         self._waiting.setdefault((queue, kind), deque()).append(waiting)
-        if line:
-            self._serve(queue, kind)
+        self._serve(queue, kind)
 
     def _serve(self, queue: str, kind: str) -> None:
         """Hand out what waits, in order; what no connected worker may run stays where it is."""
@@ -135,12 +141,9 @@ class Queues:
                 if not self._pinned:
                     break
             else:
-                self._hand_over(poller, kind, waiting)
+                poller.free[kind] -= 1
+                waiting.start(poller)
         line.extendleft(reversed(left))
-
-    def _hand_over(self, poller: Poller, kind: str, waiting: Waiting) -> None:
-        poller.free[kind] -= 1
-        waiting.start(poller)
 
     def _free_poller(self, queue: str, kind: str, build: str | None) -> Poller | None:
         sticky = self._sticky.get(queue)
@@ -155,7 +158,7 @@ class Queues:
         for _ in range(len(pollers)):
             pollers.rotate(-1)
             poller = pollers[-1]
-            fits = not self._pinned or build is None or poller.process.version == build
-            if fits and (kind is None or poller.free[kind] > 0):
-                return poller
+            if kind is None or poller.free[kind] > 0:
+                if not self._pinned or build is None or poller.process.version == build:
+                    return poller
         return None

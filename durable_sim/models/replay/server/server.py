@@ -49,6 +49,7 @@ from durable_sim.workflows.commands import (
     UpsertMemo,
     UpsertSearchAttributes,
 )
+from durable_sim.workflows.failures import Failure
 from durable_sim.workflows.handlers import UpdateRequest
 from durable_sim.workflows.markers import PATCH
 from durable_sim.workflows.program import Note
@@ -159,7 +160,10 @@ class Server:
     # --- for clients ------------------------------------------------------------------------------------------------
     def start(self, execution: Execution, options: StartOptions, signal: tuple[str, list[Any]] | None = None) -> None:
         """Begin a workflow, with a signal that comes before its first task if one is given."""
-        self.wire.enter(self._runs.start, execution, options, signal)
+        self.wire.enter(self._begin, execution, options, signal)
+
+    def _begin(self, execution: Execution, options: StartOptions, signal: tuple[str, list[Any]] | None) -> None:
+        self._runs.start(execution, options, signal)
 
     def may_start(self, workflow_id: str, reuse_policy: str) -> bool:
         """Whether a workflow of this id may be started now."""
@@ -262,9 +266,9 @@ class Server:
         """A worker has run the code of a workflow task."""
         self.tasks.complete(token, poller, commands, notes, more)
 
-    def fail_workflow_task(self, token: TaskToken, poller: Poller, cause: str, message: str) -> None:
+    def fail_workflow_task(self, token: TaskToken, poller: Poller, cause: str, failure: Failure) -> None:
         """A worker could not run the code of a workflow task."""
-        self.tasks.fail(token, poller, cause, message)
+        self.tasks.fail(token, poller, cause, failure)
 
     def send_history(self, token: TaskToken, poller: Poller) -> None:
         """A worker has lost the instance that a workflow task needs."""

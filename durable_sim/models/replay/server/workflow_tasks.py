@@ -8,6 +8,7 @@ succeeds. Always holds: what arrives while a worker has the task is buffered unt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from durable_sim import trace
@@ -16,15 +17,15 @@ from durable_sim.models.replay import events as kinds
 from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.server.journal import Journal
 from durable_sim.models.replay.server.queues import WORKFLOW, Poller, Queues, Waiting
-from durable_sim.models.replay.server.state import BACKOFF, SCHEDULED, STARTED, Run, WorkflowTask
+from durable_sim.models.replay.server.state import SCHEDULED, STARTED, Run, WorkflowTask
 from durable_sim.workflows.commands import CLOSING, Command, RejectUpdate, ScheduleActivity
 from durable_sim.workflows.failures import SCHEDULE_TO_START, SERVER, START_TO_CLOSE, Failure
 from durable_sim.workflows.handlers import UpdateRequest
 from durable_sim.workflows.program import Note
 
 STICKY_TIMEOUT_US = 10 * SECOND
-FIRST_BACKOFF_US = 5 * SECOND
-FREE_ATTEMPTS = 4
+FIRST_EXTRA_US = 5 * SECOND
+PLAIN_ATTEMPTS = 3
 PENDING_ACTIVITIES_MAX = 2_000
 SUGGEST_AFTER = 4_096
 HISTORY_MAX = 51_200
@@ -39,11 +40,11 @@ class TaskToken(NamedTuple):
     attempt: int
 
 
-def backoff_us(attempt: int) -> int:
-    """The wait that the server adds after attempt number `attempt` of a workflow task: none up to the third, then
-    5 s, 10 s, 20 s, ..., at most 10 minutes."""
-    late = attempt - FREE_ATTEMPTS
-    return 0 if late < 0 else min(FIRST_BACKOFF_US << min(late, 7), 10 * MINUTE)
+def timeout_of(task_timeout_us: int, attempt: int) -> int:
+    """The time-out of attempt number `attempt` of a workflow task: from the fourth on the server gives it 5 s, 10 s,
+    20 s, ... more, at most 10 minutes, which is what spaces the attempts of a task that always fails."""
+    late = attempt - PLAIN_ATTEMPTS - 1
+    return task_timeout_us if late < 0 else task_timeout_us + min(FIRST_EXTRA_US << min(late, 7), 10 * MINUTE)
 
 
 class WorkflowTasks:
@@ -74,32 +75,31 @@ class WorkflowTasks:
             return
         journal.changed[run.run_id] = run
         sticky = run.sticky if run.task_attempt == 1 else None
-        task = run.task = WorkflowTask(run.task_attempt, sticky is not None, 0, journal.now_us)
-        task.speculative = speculative and run.task_attempt == 1
-        scheduled = self._scheduled(run, task)
-        task.scheduled_event_id = len(run.history) + 1
-        if task.speculative or task.attempt > 1:
-            task.transient.append(Event(task.scheduled_event_id, journal.now_us, *scheduled))
-        else:
-            journal.append(run, *scheduled)
-        self.enqueue(run)
-
-    def _scheduled(self, run: Run, task: WorkflowTask) -> tuple[str, dict[str, Any]]:
+        now_us, event_id = journal.now_us, len(run.history) + 1
+        task = run.task = WorkflowTask(run.task_attempt, sticky is not None, event_id, now_us)
         attributes = {
-            "task_queue": run.sticky if task.sticky else run.options.task_queue,
-            "task_queue_kind": "STICKY" if task.sticky else "NORMAL",
-            "start_to_close_us": run.options.task_timeout_us,
+            "task_queue": run.options.task_queue if sticky is None else sticky,
+            "task_queue_kind": "NORMAL" if sticky is None else "STICKY",
+            "start_to_close_us": timeout_of(run.options.task_timeout_us, task.attempt),
             "attempt": task.attempt,
         }
-        return kinds.WORKFLOW_TASK_SCHEDULED, attributes
+        if task.attempt > 1 or speculative:
+            task.speculative = task.attempt == 1
+            task.transient = [Event(event_id, now_us, kinds.WORKFLOW_TASK_SCHEDULED, attributes)]
+        else:
+            run.append(now_us, kinds.WORKFLOW_TASK_SCHEDULED, attributes)
+        self.enqueue(run)
 
     def enqueue(self, run: Run) -> None:
         """Hand the scheduled task to a worker, or let it wait for one; on a sticky queue only so long."""
         task = run.task
         assert task is not None
         queue = run.sticky if task.sticky and run.sticky is not None else run.options.task_queue
-        start = _Start(self, run)
-        self._queues.offer(queue, WORKFLOW, Waiting(run, run.build, start, task, None))
+        poller = self._queues.poller_for(queue, WORKFLOW, run.build)
+        if poller is not None:
+            self.start(run, poller)
+            return
+        self._queues.wait(queue, WORKFLOW, Waiting(run, run.build, partial(self.start, run), task, None))
         if task.sticky and task.phase == SCHEDULED:
             left_us = task.scheduled_us + STICKY_TIMEOUT_US - self._journal.now_us
             task.alarm = self._journal.after(left_us, self._timed_out, run, task, SCHEDULE_TO_START)
@@ -116,7 +116,8 @@ class WorkflowTasks:
             task.scheduled_event_id = len(run.history) + 1
             task.transient = [task.transient[0]._replace(id=task.scheduled_event_id)]
         self._write_started(run, task, poller)
-        task.alarm = journal.after(run.options.task_timeout_us, self._timed_out, run, task, START_TO_CLOSE)
+        limit_us = timeout_of(run.options.task_timeout_us, task.attempt)
+        task.alarm = journal.after(limit_us, self._timed_out, run, task, START_TO_CLOSE)
         token = TaskToken(run.run_id, task.started_event_id, task.attempt)
         seen = run.seen if task.sticky else 0
         new = [*run.history[seen:], *task.transient] if task.transient else run.history[seen:]
@@ -132,7 +133,7 @@ class WorkflowTasks:
         if task.transient:
             task.started_event_id = task.transient[0].id + 1
             started = Event(task.started_event_id, journal.now_us, kinds.WORKFLOW_TASK_STARTED, attributes)
-            task.transient.append(started)
+            task.transient = [*task.transient, started]
         else:
             task.started_event_id = journal.append(run, kinds.WORKFLOW_TASK_STARTED, attributes)
 
@@ -168,7 +169,7 @@ class WorkflowTasks:
             journal.append(run, kinds.WORKFLOW_TASK_TIMED_OUT, attributes)
         self._try_again(run, task)
 
-    def fail(self, token: TaskToken, poller: Poller, cause: str, message: str) -> None:
+    def fail(self, token: TaskToken, poller: Poller, cause: str, failure: Failure) -> None:
         """The worker could not run the code: the task fails and is tried again, the workflow stays open.
 
         As the real SDK does, a worker reports only the failure of a first attempt; a later one times out.
@@ -178,14 +179,18 @@ class WorkflowTasks:
             return
         task = run.task
         journal.make_real(run)
-        data = {"cause": cause, "message": message, "attempt": task.attempt}
-        journal.note(trace.WORKFLOW_TASK_FAILED, run, data=data, worker=poller.process.worker_id)
-        run.task_failures, run.last_task_failure = run.task_failures + 1, message
+        self._note_failure(run, task, poller, cause, failure)
         task.reported = True
         journal.changed[run.run_id] = run
         if task.attempt == 1:
-            self._write_failed(run, task, cause, Failure("WorkflowTaskError", message), poller.identity)
+            self._write_failed(run, task, cause, failure, poller.identity)
             self._try_again(run, task)
+
+    def _note_failure(self, run: Run, task: WorkflowTask, poller: Poller, cause: str, failure: Failure) -> None:
+        message = f"{failure.type}: {failure.message}" if failure.type else failure.message
+        data = {"cause": cause, "message": message, "attempt": task.attempt}
+        self._journal.note(trace.WORKFLOW_TASK_FAILED, run, data=data, worker=poller.process.worker_id)
+        run.task_failures, run.last_task_failure = run.task_failures + 1, message
 
     def _write_failed(self, run: Run, task: WorkflowTask, cause: str, failure: Failure, identity: str) -> None:
         attributes = {
@@ -201,24 +206,7 @@ class WorkflowTasks:
         """A task lost on a sticky queue starts afresh on the normal one; otherwise it is the next attempt."""
         self._drop(run, task)
         run.task_attempt = 1 if task.sticky else task.attempt + 1
-        wait_us = 0 if task.sticky else backoff_us(task.attempt)
-        if wait_us == 0:
-            self.schedule(run)
-            return
-        waiting = run.task = WorkflowTask(run.task_attempt, False, 0, self._journal.now_us, BACKOFF)
-        waiting.retry_due_us = self._journal.now_us + wait_us
-        self.wait_for_retry(run)
-
-    def wait_for_retry(self, run: Run) -> None:
-        """Set the alarm at which a task in back-off is scheduled again."""
-        task = run.task
-        assert task is not None
-        task.alarm = self._journal.after(task.retry_due_us - self._journal.now_us, self._retry, run, task)
-
-    def _retry(self, run: Run, task: WorkflowTask) -> None:
-        if run.task is task:
-            run.task = None
-            self.schedule(run)
+        self.schedule(run)
 
     def _drop(self, run: Run, task: WorkflowTask) -> None:
         """The task is over without having brought anything: what was buffered gets its ids."""
@@ -307,22 +295,22 @@ class WorkflowTasks:
         return None
 
     def _refuse(self, run: Run, task: WorkflowTask, poller: Poller, cause: str, message: str) -> None:
-        """The commands cannot be carried out. A closing one that something overtook is asked for again at once."""
+        """The commands cannot be carried out. A closing one that something overtook is asked for again at once; a later
+        attempt of others runs into its time-out, as it does where the code fails."""
         journal, overtaken = self._journal, cause == UNHANDLED_COMMAND
+        failure = Failure("ServerFailure", message, kind=SERVER)
         journal.send(poller.process, poller.evict, run.run_id)
         if overtaken:
             run.history.extend(task.transient)
-        else:
-            data = {"cause": cause, "message": message, "attempt": task.attempt}
-            journal.note(trace.WORKFLOW_TASK_FAILED, run, data=data, worker=poller.process.worker_id)
-            run.task_failures, run.last_task_failure = run.task_failures + 1, message
-        if overtaken or task.attempt == 1:
-            self._write_failed(run, task, cause, Failure("ServerFailure", message, kind=SERVER), poller.identity)
-        if overtaken:
+            self._write_failed(run, task, cause, failure, poller.identity)
             self._drop(run, task)
             run.task_attempt = 1
             self.schedule(run)
-        else:
+            return
+        self._note_failure(run, task, poller, cause, failure)
+        task.reported = True
+        if task.attempt == 1:
+            self._write_failed(run, task, cause, failure, poller.identity)
             self._try_again(run, task)
 
     # --- after a restart --------------------------------------------------------------------------------------------
@@ -332,23 +320,9 @@ class WorkflowTasks:
         if task is None:
             return
         match task.phase:
-            case "BACKOFF":
-                self.wait_for_retry(run)
             case "STARTED":
-                left_us = task.started_us + run.options.task_timeout_us - self._journal.now_us
+                limit_us = timeout_of(run.options.task_timeout_us, task.attempt)
+                left_us = task.started_us + limit_us - self._journal.now_us
                 task.alarm = self._journal.after(left_us, self._timed_out, run, task, START_TO_CLOSE)
             case _:
                 self.enqueue(run)
-
-
-class _Start:
-    """Starts the task of a run at a worker; lighter than a closure, of which there would be one for each task."""
-
-    __slots__ = ("_run", "_tasks")
-
-    def __init__(self, tasks: WorkflowTasks, run: Run) -> None:
-        self._tasks = tasks
-        self._run = run
-
-    def __call__(self, poller: Poller) -> None:
-        self._tasks.start(self._run, poller)
