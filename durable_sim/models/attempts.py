@@ -49,7 +49,7 @@ def _no_heartbeat(details: tuple[Any, ...]) -> None:
 class Attempt:
     """A running attempt. When it ends, `on_end` is called in the worker's process, unless that has died."""
 
-    __slots__ = ("_ctx", "_on_end", "_process", "_program", "_sender", "_world", "task", "transaction")
+    __slots__ = ("_ctx", "_function", "_on_end", "_process", "_program", "_sender", "_world", "task", "transaction")
 
     def __init__(
         self,
@@ -59,8 +59,10 @@ class Attempt:
         on_end: Callable[[Attempt, Outcome], None],
         heartbeat: Callable[[tuple[Any, ...]], None] = _no_heartbeat,
         transaction: Transaction | None = None,
+        function: Callable[..., Any] | None = None,
     ) -> None:
         self.task = task
+        self._function = function or task.function
         self.transaction = transaction
         self._world = world
         self._process = process
@@ -80,9 +82,9 @@ class Attempt:
     def _run_code(self) -> None:
         """Make the coroutine only now: one that is made but never run would warn when it is dropped."""
         task = self.task
-        if task.function is None:
+        if self._function is None:
             raise InternalError(f"activity {task.name} has no code")
-        self._program.start(task.function(self._ctx, *copied_arguments(task.arguments, "argument")))
+        self._program.start(self._function(self._ctx, *copied_arguments(task.arguments, "argument")))
         self._go_on()
 
     def cancel(self) -> None:

@@ -21,17 +21,24 @@ def gather(program: Program, awaitables: tuple[Awaitable[Any], ...], return_exce
     returned. Cancelling it cancels them all."""
     futures = [as_future(program, awaitable) for awaitable in awaitables]
     gathered: Future[list[Any]] = Future(program)
-    left = len(futures)
+    left, cancelled = len(futures), False
 
     def one_done(future: Future[Any]) -> None:
         nonlocal left
         left -= 1
         if future.error is not None and not return_exceptions:
             gathered.settle(error=future.error)
+        elif left == 0 and cancelled:  # even where none of them has let its cancellation out
+            gathered.settle(error=CancelledError())
         elif left == 0:
             gathered.settle([future._value if future.error is None else future.error for future in futures])
 
-    gathered.on_cancel = lambda: _cancel_all(futures)
+    def cancel() -> None:
+        nonlocal cancelled
+        cancelled = True
+        _cancel_all(futures)
+
+    gathered.on_cancel = cancel
     for future in futures:
         future.when_done(one_done)
     if not futures:
@@ -94,17 +101,19 @@ class TimeoutScope:
     `expired` says afterwards whether it came to that. Leaving the block early calls the timer off.
     """
 
-    __slots__ = ("_program", "_start_timer", "_task", "_timer", "expired")
+    __slots__ = ("_cancels", "_program", "_start_timer", "_task", "_timer", "expired")
 
     def __init__(self, program: Program, start_timer: Callable[[], Future[None]]) -> None:
         self._program = program
         self._start_timer = start_timer
         self._timer: Future[None] | None = None
         self._task: Task[Any] | None = None
+        self._cancels = 0
         self.expired = False
 
     async def __aenter__(self) -> TimeoutScope:
-        self._task = self._program.current
+        task = self._task = self._program.current
+        self._cancels = 0 if task is None else task.cancels
         self._timer = self._start_timer()
         self._timer.when_done(self._fired)
         return self
@@ -117,8 +126,10 @@ class TimeoutScope:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._task = None
+        task, self._task = self._task, None
         if self._timer is not None:
             self._timer.cancel()
-        if self.expired and isinstance(error, CancelledError):
-            raise TimeoutError from error
+        if self.expired and task is not None:
+            task.cancels -= 1
+            if task.cancels <= self._cancels and isinstance(error, CancelledError):  # else somebody else wants it too
+                raise TimeoutError from error

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from durable_sim.workflows.failures import Failure
-from durable_sim.workflows.retry import RetryPolicy, policy_as_recorded
+from durable_sim.workflows.retry import RetryPolicy
 
 CancellationType = Literal["TRY_CANCEL", "WAIT_CANCELLATION_COMPLETED", "ABANDON"]
 """What becomes of an activity or child when its caller is cancelled: it is told and not waited for, it is told and
@@ -32,21 +32,21 @@ class ActivityOptions(NamedTuple):
     cancellation: CancellationType = "TRY_CANCEL"
 
     def as_recorded(self) -> ActivityOptions:
-        """The same as a server records it: what is unset or longer than the whole is the whole, and policies in full.
+        """The same as a server records it: what is unset or longer than the whole is the whole.
 
         >>> ActivityOptions(None, 4_000_000, None, RetryPolicy()).as_recorded().start_to_close_us
         4000000
         """
-        one, whole, wait, beat = (
-            self.start_to_close_us, self.schedule_to_close_us, self.schedule_to_start_us, self.heartbeat_us,
-        )  # fmt: skip
+        one, whole = self.start_to_close_us, self.schedule_to_close_us
+        wait, beat = self.schedule_to_start_us, self.heartbeat_us
+        if whole is None and beat is None:
+            return self
         if whole is not None:
             one = whole if one is None else min(one, whole)
             wait = whole if wait is None else min(wait, whole)
         if beat is not None and one is not None:
             beat = min(beat, one)
-        policy = policy_as_recorded(self.retry_policy)
-        return ActivityOptions(one, whole, beat, policy, wait, self.task_queue, self.cancellation)
+        return self._replace(start_to_close_us=one, schedule_to_start_us=wait, heartbeat_us=beat)
 
 
 class ScheduleActivity(NamedTuple):

@@ -194,11 +194,11 @@ class WorkflowContext:
         name = activity if isinstance(activity, str) else name_of(activity, "activity")
         _need_a_limit("execute_activity", name, start_to_close_timeout, schedule_to_close_timeout)
         options = ActivityOptions(
-            _us(start_to_close_timeout),
-            _us(schedule_to_close_timeout),
-            _us(heartbeat_timeout),
+            None if start_to_close_timeout is None else duration_us(start_to_close_timeout),
+            None if schedule_to_close_timeout is None else duration_us(schedule_to_close_timeout),
+            None if heartbeat_timeout is None else duration_us(heartbeat_timeout),
             retry_policy or DEFAULT_RETRY_POLICY,
-            _us(schedule_to_start_timeout),
+            None if schedule_to_start_timeout is None else duration_us(schedule_to_start_timeout),
             task_queue,
             cancellation_type,
         )

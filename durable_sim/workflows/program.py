@@ -89,12 +89,13 @@ class Future(Generic[T]):
 class Task(Future[T]):
     """A coroutine that is being run; its result is the coroutine's."""
 
-    __slots__ = ("_cancelling", "_patient", "awaited", "coroutine")
+    __slots__ = ("_cancelling", "_patient", "awaited", "cancels", "coroutine")
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], program: Program, *, patient: bool = False) -> None:
         super().__init__(program)
         self.coroutine = coroutine
         self.awaited: Future[Any] | None = None
+        self.cancels = 0  # how often it was asked to stop, without what a limit of its own has taken back
         self._cancelling = False
         self._patient = patient
         program.ready.append(self)
@@ -103,7 +104,11 @@ class Task(Future[T]):
         """Run the coroutine up to its next wait or its end."""
         self._program.current = self
         try:
-            awaited = self._resume()
+            self.awaited = None
+            if self._cancelling or self._patient:
+                awaited = self._resume()
+            else:
+                awaited = self.coroutine.send(None)
             while not isinstance(awaited, Future):
                 awaited = self.coroutine.throw(_foreign(_named(awaited), self.coroutine))
         except StopIteration as end:
@@ -124,7 +129,6 @@ class Task(Future[T]):
                 awaited.cancel()
 
     def _resume(self) -> Any:
-        self.awaited = None
         if self._cancelling and not self._patient:
             self._cancelling = False
             return self.coroutine.throw(CancelledError())
@@ -141,6 +145,7 @@ class Task(Future[T]):
         """
         if self.done:
             return False
+        self.cancels += 1
         if self.awaited is None or not self.awaited.cancel():
             self._cancelling = True
         return True
@@ -205,13 +210,19 @@ class Program:
 
     def advance(self) -> None:
         """Run everything that can run, until all wait or the main coroutine has ended."""
+        if self.current is None:  # else the code that runs has caused this call: what is ready runs when it waits
+            try:
+                self._run_ready()
+            finally:
+                self.current = None
+
+    def _run_ready(self) -> None:
         ready, main = self.ready, self.main
         while not self.dead:
             while ready and not self.dead and not (main is not None and main.done):
                 ready.popleft().step()
             if not self._conditions or (main is not None and main.done) or not self._check_conditions():
                 break
-        self.current = None
 
     def _check_conditions(self) -> bool:
         """Settle every condition that holds; True if one did."""

@@ -5,8 +5,7 @@ Pure: no clock and no randomness. Every execution model that retries asks `next_
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 
 from durable_sim.durations import Duration, duration_us, format_us
 from durable_sim.errors import UserError
@@ -25,10 +24,13 @@ class RetryPolicy:
     """How often and how soon a failed activity is tried again; given at the call, not in the activity.
 
     The delay before attempt n + 1 is `initial_interval * backoff_coefficient ** (n - 1)`, at most `maximum_interval`
-    (100 times the initial one when unset). `maximum_attempts` counts the first attempt too; 0 means without limit.
+    (100 times the initial one when unset). `maximum_attempts` counts the first attempt too; 0 means without limit. A
+    policy is kept as a server records it: the maximum filled in, spans in their shortest form.
 
     >>> RetryPolicy(initial_interval="1s", backoff_coefficient=2).delay_us(3)
     4000000
+    >>> RetryPolicy(initial_interval="0.5s").maximum_interval
+    '50s'
     """
 
     initial_interval: Duration = "1s"
@@ -52,6 +54,10 @@ class RetryPolicy:
         if isinstance(self.non_retryable_error_types, str):
             raise UserError("RetryPolicy: non_retryable_error_types is a string, expected a list of type names")
         object.__setattr__(self, "non_retryable_error_types", tuple(self.non_retryable_error_types))
+        initial_us = duration_us(self.initial_interval)
+        maximum_us = 100 * initial_us if self.maximum_interval is None else duration_us(self.maximum_interval)
+        object.__setattr__(self, "initial_interval", format_us(initial_us))
+        object.__setattr__(self, "maximum_interval", format_us(maximum_us))
 
     def delay_us(self, attempt: int) -> int:
         """The wait after attempt number `attempt` (from 1) has failed."""
@@ -64,18 +70,6 @@ class RetryPolicy:
 
 
 DEFAULT_RETRY_POLICY = RetryPolicy()
-
-
-@lru_cache(maxsize=256)
-def policy_as_recorded(policy: RetryPolicy) -> RetryPolicy:
-    """The same policy as a server records it: the maximum interval filled in, spans in their shortest form.
-
-    >>> policy_as_recorded(RetryPolicy(initial_interval="0.5s")).maximum_interval
-    '50s'
-    """
-    initial_us = duration_us(policy.initial_interval)
-    maximum_us = 100 * initial_us if policy.maximum_interval is None else duration_us(policy.maximum_interval)
-    return replace(policy, initial_interval=format_us(initial_us), maximum_interval=format_us(maximum_us))
 
 
 def next_retry(policy: RetryPolicy, failure: Failure, attempt: int, now_us: int, deadline_us: int | None) -> int | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
@@ -11,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_sim.errors import UserError
-from durable_sim.workflows.commands import StartTimer
+from durable_sim.workflows.commands import ScheduleLocalActivity, SetPatch, StartTimer
 from durable_sim.workflows.combinators import gather
-from durable_sim.workflows.program import Future, Note, Program, Task
+from durable_sim.workflows.program import Future, Note, Program, ReadOnlyError, Task
 
 
 class Sketch:
@@ -412,3 +413,205 @@ def test_notes_are_taken_once_and_in_order(sketch: Sketch) -> None:
     sketch.program.note("compensation_ended", None)
     assert sketch.program.take_notes() == [Note("compensation_begun", "refund"), Note("compensation_ended", None)]
     assert sketch.program.take_notes() == []
+
+
+# --- cancellation ---------------------------------------------------------------------------------------------------
+def test_cancelling_reaches_the_code_where_it_waits(sketch: Sketch) -> None:
+    """The error is raised at the await, not before the next `advance`, and let out it is the task's result."""
+
+    async def main(s: Sketch) -> None:
+        try:
+            await s.timer()
+        finally:
+            s.log.append("finally")
+
+    task = sketch.start(main)
+    assert task.cancel()
+    assert (sketch.log, task.done) == ([], False)
+    sketch.program.advance()
+    assert sketch.log == ["finally"] and isinstance(task.error, CancelledError)
+    assert not task.cancel()
+
+
+def test_a_patient_task_runs_up_to_its_first_wait_before_it_is_cancelled(sketch: Sketch) -> None:
+    """A workflow that is cancelled before its first task begins all the same; its first await raises."""
+
+    async def main(s: Sketch) -> None:
+        s.log.append("begun")
+        try:
+            await s.timer()
+        except CancelledError:
+            s.log.append("cancelled")
+            raise
+
+    sketch.program.start(main(sketch), patient=True)
+    assert sketch.program.main is not None
+    sketch.program.main.cancel()
+    sketch.program.advance()
+    assert sketch.log == ["begun", "cancelled"]
+    assert isinstance(sketch.program.main.error, CancelledError)
+
+
+def test_another_task_that_is_cancelled_before_it_runs_never_begins(sketch: Sketch) -> None:
+    """As in asyncio."""
+
+    async def main(s: Sketch) -> None:
+        s.log.append("begun")
+
+    sketch.program.start(main(sketch))
+    assert sketch.program.main is not None
+    sketch.program.main.cancel()
+    sketch.program.advance()
+    assert sketch.log == [] and isinstance(sketch.program.main.error, CancelledError)
+
+
+def test_a_future_that_says_how_it_is_given_up_is_asked_once_for_each_cancel() -> None:
+    """`on_cancel` decides; without it the future is settled with a CancelledError."""
+    future: Future[int] = Future(Program())
+    asked: list[int] = []
+    future.on_cancel = lambda: asked.append(1)
+    assert future.cancel() and future.cancel()
+    assert (asked, future.done) == ([1, 1], False)
+    future.settle(5)
+    assert not future.cancel() and future.result() == 5
+    plain: Future[int] = Future(Program())
+    plain.cancel()
+    assert isinstance(plain.error, CancelledError)
+
+
+def test_what_will_not_be_given_up_keeps_the_task_waiting(sketch: Sketch) -> None:
+    """Where the awaited thing decides to go on, its result is what the cancelled task gets."""
+
+    async def main(s: Sketch) -> Any:
+        future = s.timer()
+        future.on_cancel = lambda: s.log.append("asked")
+        return await future
+
+    task = sketch.start(main)
+    task.cancel()
+    sketch.program.advance()
+    assert (sketch.log, task.done) == (["asked"], False)
+    sketch.settle(1)
+    assert task.result() == 10
+
+
+def test_advance_within_the_running_code_changes_nothing(sketch: Sketch) -> None:
+    """Code that is running may cause a call of `advance`; it is not run a second time, and can await afterwards."""
+
+    async def aside(s: Sketch) -> None:
+        s.log.append("aside")
+
+    async def main(s: Sketch) -> Any:
+        s.program.spawn(aside(s))
+        s.program.advance()
+        s.log.append("main")
+        return await s.timer()
+
+    task = sketch.start(main)
+    assert sketch.log == ["main", "aside"]
+    sketch.settle(1)
+    assert task.result() == 10
+
+
+# --- conditions -----------------------------------------------------------------------------------------------------
+def test_conditions_are_asked_whenever_code_has_run(sketch: Sketch) -> None:
+    """What one coroutine changes lets others go on, in the order in which they began to wait, without any command."""
+    counted: list[int] = []
+
+    async def waits(s: Sketch, number: int) -> None:
+        await s.program.wait_until(lambda: len(counted) >= number)
+        s.log.append(number)
+        counted.append(0)
+
+    async def main(s: Sketch) -> None:
+        await s.all(waits(s, 3), waits(s, 1), waits(s, 2), waits(s, 0))
+
+    assert sketch.start(main).done
+    assert sketch.log == [0, 1, 2, 3]
+    assert sketch.program.take_issued() == []
+
+
+def test_a_condition_that_raises_fails_its_wait_and_no_other(sketch: Sketch) -> None:
+    """The error comes out at the await of the one who asked."""
+    state: dict[str, int] = {}
+
+    async def asks(s: Sketch) -> str:
+        try:
+            await s.program.wait_until(lambda: state["ready"] > 0)
+        except KeyError as error:
+            return f"caught {error}"
+        return "nothing"
+
+    async def main(s: Sketch) -> Any:
+        return await s.all(asks(s), s.timer())
+
+    task = sketch.start(main)
+    assert not task.done
+    sketch.settle(1)
+    assert task.result() == ["caught 'ready'", 10]
+
+
+def test_a_condition_is_asked_no_more_once_its_wait_is_over(sketch: Sketch) -> None:
+    """Neither after it has held nor after it was cancelled."""
+    asked: list[str] = []
+
+    def holds(name: str, answer: bool) -> bool:
+        asked.append(name)
+        return answer
+
+    async def main(s: Sketch) -> None:
+        await s.program.wait_until(lambda: holds("a", True))
+        waiting = s.program.wait_until(lambda: holds("b", False))
+        waiting.cancel()
+        await s.timer()
+
+    sketch.start(main)
+    sketch.settle(1)
+    assert asked == ["a"]
+
+
+# --- commands that are taken back, or refused -----------------------------------------------------------------------
+def test_a_command_can_be_taken_back_until_it_is_handed_over(sketch: Sketch) -> None:
+    """Of two, one is retracted and leaves nothing; after they were taken it is too late."""
+    sketch.timer(), sketch.timer()
+    assert sketch.program.retract(1)
+    assert [command.step for command in sketch.program.take_issued()] == [2]
+    assert not sketch.program.retract(2)
+    assert not sketch.program.retract(1)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda program: program.tell(SetPatch("p", False)),
+        lambda program: program.issue(StartTimer(1, 1)),
+        lambda program: program.issue_local(ScheduleLocalActivity(1, "a", None, (), None, 1, 1, None, None)),
+    ],
+    ids=["tell", "issue", "issue_local"],
+)
+def test_a_read_only_program_issues_nothing(act: Callable[[Program], Any]) -> None:
+    """The error says who wanted to act, and what."""
+    program = Program()
+    program.read_only = "the handler of query state"
+    with pytest.raises(ReadOnlyError, match="the handler of query state issued .*: it may read"):
+        act(program)
+    assert program.take_issued() == [] and program.take_local() == []
+
+
+def test_code_that_python_closes_does_not_wait_in_its_finally(sketch: Sketch) -> None:
+    """Where nobody runs the code any more, an await ends it quietly; nothing is issued by what is left."""
+
+    async def main(s: Sketch) -> None:
+        try:
+            await s.timer()
+        finally:
+            s.log.append("finally")
+            await s.timer()
+            s.log.append("too far")
+
+    task = sketch.start(main)
+    sketch.program.take_issued()
+    sketch.program.dead = True
+    task.coroutine.close()
+    assert sketch.log == ["finally"]
+    assert sketch.program.take_issued() == []

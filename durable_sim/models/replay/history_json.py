@@ -6,8 +6,7 @@
 Always holds: `from_json(to_json(history)) == history`, but for
 - what JSON changes in values: a tuple comes back as a list, a dataclass as a dict (`workflows.payloads.as_json`);
 - attributes that are internal ("step") or None, which are not there afterwards; and empty ones (an empty list, False, a
-  `started_event_id` of 0), which are there afterwards even where they were left out;
-- retry policies, which come back as a server records them (`policy_as_recorded`).
+  `started_event_id` of 0), which are there afterwards even where they were left out.
 
 The real tools want run ids that look like UUIDs. Others are replaced by a UUID made from them, and travel in a header
 of the first event, from which `from_json` restores them. Attributes that are not in the table (json_fields.py) are left

@@ -27,7 +27,9 @@ from durable_sim.workflows.commands import (
     FailWorkflow,
     RecordMarker,
     RejectUpdate,
+    ScheduleActivity,
     SetPatch,
+    StartChild,
 )
 from durable_sim.workflows.context import LocalBackoff, WorkflowContext, WorkflowInfo
 from durable_sim.workflows.definitions import Build, WorkflowDefinition, definition_of
@@ -143,9 +145,9 @@ class Instance:
 
     def _decide_now(self, updates: Sequence[UpdateRequest]) -> Decision:
         """Run the task that has just been started."""
-        self._nothing_left(self.position)
-        program = self.program
-        program.history_length = self.position
+        if self._expected:
+            self._nothing_left(self.position)
+        self.program.history_length = self.position
         self._activate(updates)
         return self._decision()
 
@@ -199,7 +201,9 @@ class Instance:
         program = self.program
         program.now_us = self._started_us
         jobs, self._jobs = self._jobs, []
-        signals, self._signals = self._signals, []
+        signals = self._signals
+        if signals:
+            self._signals = []
         if program.main is None and jobs and jobs[0].type == kinds.WORKFLOW_EXECUTION_STARTED:
             self._start(jobs.pop(0))
             jobs = self._cancelled_at_once(jobs)
@@ -246,7 +250,10 @@ class Instance:
 
     # --- local activities -------------------------------------------------------------------------------------------
     def _note_local(self) -> tuple[Any, ...]:
-        local = tuple(self.program.take_local())
+        taken = self.program.take_local()
+        if not taken:
+            return ()
+        local = tuple(taken)
         for command in local:
             self._local[command.seq] = command.step
             if command.function is not None:
@@ -277,11 +284,11 @@ class Instance:
         blocked_us, program.blocked_us = program.blocked_us, 0
         if local or self._local:
             return Decision((), (), local, blocked_us)
-        return Decision(tuple(self._closed(program.take_issued())), tuple(program.take_notes()), (), blocked_us)
+        return Decision(self._closed(program.take_issued()), program.take_notes(), (), blocked_us)
 
-    def take_commands(self) -> tuple[Command, ...]:
+    def take_commands(self) -> Sequence[Command]:
         """The commands so far of a task whose local activities take long."""
-        return tuple(self.program.take_issued())
+        return self.program.take_issued()
 
     def _closed(self, commands: list[Command]) -> list[Command]:
         """The commands of a task, with the closing one if the function has ended."""
@@ -289,16 +296,12 @@ class Instance:
         if main is not None and main.done:
             commands.append(self._closing(main.error, main))
         for command in commands:
-            function = getattr(command, "function", None)
-            if function is not None:
-                self._learn(command, function)
+            match command:
+                case ScheduleActivity(function=function) if function is not None:
+                    self._build.learn_activity(command.name, function)
+                case StartChild(function=function) if function is not None:
+                    self._build.learn_workflow(command.workflow_type, function)
         return commands
-
-    def _learn(self, command: Any, function: Callable[..., Any]) -> None:
-        if hasattr(command, "workflow_type"):
-            self._build.learn_workflow(command.workflow_type, function)
-        else:
-            self._build.learn_activity(command.name, function)
 
     def _closing(self, error: BaseException | None, main: Any) -> Command:
         name = self._definition.name if self._definition is not None else ""

@@ -7,13 +7,12 @@ does not run out (a workflow task heartbeat).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from durable_sim.durations import SECOND
 from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Home, Outcome
-from durable_sim.models.replay.runner import CodeRunner, Decision, LocalOutcome, WorkflowInstance
+from durable_sim.models.replay.runner import CodeRunner, LocalOutcome, WorkflowInstance
 from durable_sim.models.replay.server.workflow_tasks import TaskToken
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflows.commands import ScheduleLocalActivity
@@ -23,7 +22,7 @@ from durable_sim.world.alarms import Alarm
 
 HEARTBEAT_AFTER_US = 8 * SECOND
 THRESHOLD_US = 10 * SECOND
-Resume = Callable[[TaskToken, WorkflowInstance, Callable[[], Decision]], None]
+Resume = Callable[[TaskToken, WorkflowInstance, LocalOutcome], None]
 Heartbeat = Callable[[TaskToken, WorkflowInstance], None]
 
 
@@ -92,7 +91,7 @@ class LocalActivities:
             alarm = self._alarms.pop(local.run_id, None)
             if alarm is not None:
                 alarm.cancel()
-        local.resume(self._tokens[local.run_id], local.instance, partial(local.instance.resolve_local, outcome))
+        local.resume(self._tokens[local.run_id], local.instance, outcome)
 
 
 class _Local:

@@ -24,8 +24,8 @@ class Decision(NamedTuple):
     told to the instance. `blocked_us` is how long the code held its thread.
     """
 
-    commands: tuple[Command, ...] = ()
-    notes: tuple[Note, ...] = ()
+    commands: Sequence[Command] = ()
+    notes: Sequence[Note] = ()
     local: tuple[ScheduleLocalActivity, ...] = ()
     blocked_us: int = 0
 
@@ -85,13 +85,16 @@ class WorkflowInstance(Protocol):
     def resolve_local(self, outcome: LocalOutcome) -> Decision:
         """Tell how a local activity ended, within the task; gives what the code does next. Raises as `apply`."""
 
+    def fails_on(self, error: BaseException) -> bool:
+        """Whether the workflow asks to be failed by such an error, instead of its task."""
+
     def sent(self, commands: Sequence[Command]) -> None:
         """Remember that these commands were sent: their events will come back with the next task."""
 
     def rewind(self, events: int) -> None:
         """The server has dropped the last events again: those of a task that only refused an update."""
 
-    def take_commands(self) -> tuple[Command, ...]:
+    def take_commands(self) -> Sequence[Command]:
         """The commands so far of a task whose local activities take long (a workflow task heartbeat)."""
 
     def query(self, name: str, arguments: tuple[Any, ...]) -> Any:

@@ -10,15 +10,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import simpy
+
+
+class Clock(Protocol):
+    """What is told the time when an operation begins."""
+
+    now_us: int
 
 
 class Wire:
     """Carries messages, each taking `latency_us`."""
 
-    __slots__ = ("_env", "_held", "_latency_us", "_queue", "_running", "between")
+    __slots__ = ("_env", "_held", "_latency_us", "_queue", "_running", "between", "clock")
 
     def __init__(self, env: simpy.Environment, latency_us: int) -> None:
         self._env = env
@@ -26,6 +32,7 @@ class Wire:
         self._queue: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._running = False
         self._held = False
+        self.clock: Clock | None = None
         self.between: Callable[[], None] | None = None
 
     def send(self, callback: Callable[..., None], *arguments: Any) -> None:
@@ -33,14 +40,21 @@ class Wire:
         if self._latency_us:
             timeout = self._env.timeout(self._latency_us)
             timeout.callbacks.append(partial(self._arrived, callback, arguments))
-        else:
-            self.enter(callback, *arguments)
+            return
+        self._queue.append((callback, arguments))
+        if not self._running and not self._held:
+            self._run()
 
     def enter(self, callback: Callable[..., None], *arguments: Any) -> None:
         """Call `callback(*arguments)` now, or as soon as what is going on is done."""
         self._queue.append((callback, arguments))
         if not self._running and not self._held:
             self._run()
+
+    @property
+    def held(self) -> bool:
+        """Whether the server is down."""
+        return self._held
 
     def hold(self) -> None:
         """The server is down: whatever is meant for it or comes from it waits, as clients try again and again."""
@@ -54,13 +68,15 @@ class Wire:
 
     def _run(self) -> None:
         self._running = True
-        queue = self._queue
+        queue, between = self._queue, self.between
+        if self.clock is not None:
+            self.clock.now_us = int(self._env.now)
         try:
             while queue and not self._held:
                 callback, arguments = queue.popleft()
                 callback(*arguments)
-                if self.between is not None:
-                    self.between()
+                if between is not None:
+                    between()
         finally:
             self._running = False
 

@@ -18,7 +18,14 @@ from durable_sim.models.executions import Home, Outcome
 from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.instance import DeadlockError
 from durable_sim.models.replay.local_activities import LocalActivities
-from durable_sim.models.replay.runner import CodeRunner, Decision, Waiting, WorkflowInstance, WorkflowTaskError
+from durable_sim.models.replay.runner import (
+    CodeRunner,
+    Decision,
+    LocalOutcome,
+    Waiting,
+    WorkflowInstance,
+    WorkflowTaskError,
+)
 from durable_sim.models.replay.server.queues import ACTIVITY, WORKFLOW
 from durable_sim.models.replay.server.server import Server
 from durable_sim.models.replay.server.workflow_tasks import TaskToken
@@ -57,6 +64,7 @@ class ReplayWorker:
         "_options",
         "_owners",
         "_runner",
+        "_send",
         "_server",
         "free",
         "identity",
@@ -86,6 +94,7 @@ class ReplayWorker:
         self._cache: OrderedDict[str, WorkflowInstance] = OrderedDict()
         self._attempts: dict[tuple[str, int, int], _Running] = {}
         self._owners: dict[str, tuple[str, str]] = {}
+        self._send = server.wire.send  # a message arrives even if this process dies meanwhile
         self._local = LocalActivities(home, process, runner, self._owners.__getitem__)
 
     # --- workflow tasks ---------------------------------------------------------------------------------------------
@@ -95,47 +104,43 @@ class ReplayWorker:
         if instance is None:
             self._send(self._server.send_history, token, self)
             return
-        if self._run(token, instance, lambda: instance.apply(events, updates)) and events[0].id == 1:
-            self._note_replay(events, instance)
-
-    def _note_replay(self, events: list[Event], instance: WorkflowInstance) -> None:
-        if instance.replayed_tasks:
-            shown = _shown_as(events[0])
+        decision = self._decide(token, instance, instance.apply, events, updates)
+        if decision is None:
+            return
+        if events[0].id == 1 and instance.replayed_tasks:
             data = {"events": len(events), "tasks": instance.replayed_tasks}
-            self._home.world.trace.add(trace.REPLAYED, shown, self.process.worker_id, data=data)
+            self._home.world.trace.add(trace.REPLAYED, _shown_as(events[0]), self.process.worker_id, data=data)
+        self._go_on(token, instance, decision)
 
-    def _run(self, token: TaskToken, instance: WorkflowInstance, code: Callable[[], Decision]) -> bool:
-        """Run a stretch of code; True if it made a decision."""
+    def _decide(
+        self, token: TaskToken, instance: WorkflowInstance, code: Callable[..., Decision], *arguments: Any
+    ) -> Decision | None:
+        """Run a stretch of code; None if it went wrong."""
         try:
-            decision = code()
-        except DeadlockError as error:
-            self._home.world.alarms.after(
-                error.limit_us, self.process.deliver, self._task_failed, token, UNHANDLED_FAILURE, error.failure
-            )
-            return False
-        except NonDeterminismError as error:
-            self._stopped(token, instance, error, NON_DETERMINISTIC)
-            return False
-        except WorkflowTaskError as error:
-            self._stopped(token, instance, error, UNHANDLED_FAILURE)
-            return False
-        if decision.blocked_us:
-            self._home.world.alarms.after(
-                decision.blocked_us, self.process.deliver, self._decided, token, instance, decision
-            )
-        else:
-            self.process.deliver(self._decided, token, instance, decision)
-        return True
+            return code(*arguments)
+        except (NonDeterminismError, WorkflowTaskError) as error:
+            self._stopped(token, instance, error)
+            return None
 
-    def _stopped(self, token: TaskToken, instance: WorkflowInstance, error: Exception, cause: str) -> None:
+    def _stopped(self, token: TaskToken, instance: WorkflowInstance, error: Exception) -> None:
         """The code went wrong: the task fails, unless the workflow asks to be failed by such an error."""
-        fails_on: Callable[[BaseException], bool] | None = getattr(instance, "fails_on", None)
-        if fails_on is not None and fails_on(error):
+        if isinstance(error, DeadlockError):
+            after, deliver = self._home.world.alarms.after, self.process.deliver
+            after(error.limit_us, deliver, self._task_failed, token, UNHANDLED_FAILURE, error.failure)
+        elif instance.fails_on(error):
             self._answer(token, instance, (FailWorkflow(failure_of(error)),), ())
         elif isinstance(error, WorkflowTaskError):
-            self._task_failed(token, cause, error.failure)
+            self._task_failed(token, UNHANDLED_FAILURE, error.failure)
         else:
-            self._task_failed(token, cause, Failure("", str(error)))
+            self._task_failed(token, NON_DETERMINISTIC, Failure("", str(error)))
+
+    def _go_on(self, token: TaskToken, instance: WorkflowInstance, decision: Decision) -> None:
+        """The code has decided, or will have once it has held its thread for long enough."""
+        if decision.blocked_us:
+            deliver = self.process.deliver
+            self._home.world.alarms.after(decision.blocked_us, deliver, self._decided, token, instance, decision)
+        else:
+            self.process.deliver(self._decided, token, instance, decision)
 
     def _decided(self, token: TaskToken, instance: WorkflowInstance, decision: Decision) -> None:
         """Send the commands, or first run what is to be run here."""
@@ -144,8 +149,11 @@ class ReplayWorker:
         else:
             self._answer(token, instance, decision.commands, decision.notes)
 
-    def _resume(self, token: TaskToken, instance: WorkflowInstance, code: Callable[[], Decision]) -> None:
-        self._run(token, instance, code)
+    def _resume(self, token: TaskToken, instance: WorkflowInstance, outcome: LocalOutcome) -> None:
+        """A local activity has ended: the code goes on."""
+        decision = self._decide(token, instance, instance.resolve_local, outcome)
+        if decision is not None:
+            self._go_on(token, instance, decision)
 
     def _heartbeat_task(self, token: TaskToken, instance: WorkflowInstance) -> None:
         """Local activities take long: complete the task with what there is, and ask for another."""
@@ -155,7 +163,7 @@ class ReplayWorker:
         self._slot_free(WORKFLOW)
 
     def _answer(
-        self, token: TaskToken, instance: WorkflowInstance, commands: tuple[Command, ...], notes: tuple[Note, ...]
+        self, token: TaskToken, instance: WorkflowInstance, commands: Sequence[Command], notes: Sequence[Note]
     ) -> None:
         instance.sent(commands)
         self._send(self._server.complete_workflow_task, token, self, commands, notes, False)
@@ -176,7 +184,8 @@ class ReplayWorker:
             cached = self._cache.get(run_id)
             if cached is None or cached.position != events[0].id - 1:
                 return None
-            self._cache.move_to_end(run_id)
+            if self._options.cached_max is not None:
+                self._cache.move_to_end(run_id)
             return cached
         self.evict(run_id)
         instance = self._cache[run_id] = self._runner.instance(events[0], run_id)
@@ -236,7 +245,7 @@ class ReplayWorker:
             self._send(self._server.activity_ended, task, self, Outcome(failure=Failure("NotFoundError", message)))
             self._slot_free(ACTIVITY)
             return
-        running = _Running(self, task._replace(function=function))
+        running = _Running(self, task, function)
         self._attempts[task.token] = running
         running.attempt.begin()
 
@@ -266,10 +275,6 @@ class ReplayWorker:
         if self.free[kind] == 1 and self.process.alive and not self.process.stopping:
             self._send(self._server.freed, self)
 
-    def _send(self, callback: Callable[..., None], *arguments: Any) -> None:
-        """A message to the server; it arrives even if this process dies meanwhile."""
-        self._server.wire.send(callback, *arguments)
-
 
 class _Running:
     """An attempt, and its heartbeats: one goes out at once, those within 80 % of the time-out after it are kept, and
@@ -277,12 +282,12 @@ class _Running:
 
     __slots__ = ("_kept", "_quiet", "_worker", "attempt")
 
-    def __init__(self, worker: ReplayWorker, task: ActivityTask) -> None:
+    def __init__(self, worker: ReplayWorker, task: ActivityTask, function: Callable[..., Any]) -> None:
         self._worker = worker
         self._quiet = False
         self._kept: tuple[Any, ...] | None = None
         home, process = worker._home, worker.process
-        self.attempt = Attempt(home.world, process, task, self._ended, self._heartbeat)
+        self.attempt = Attempt(home.world, process, task, self._ended, self._heartbeat, function=function)
 
     def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
         self._worker.attempt_ended(self, outcome)

@@ -25,7 +25,7 @@ from durable_sim.workflows.retry import RetryPolicy
 GOLDENS = sorted((Path(__file__).parents[2] / "conformance" / "temporal" / "histories").glob("*.json"))
 BY_NAME = {path.stem: path for path in GOLDENS}
 FLAKY = Failure("Flaky", "boom", non_retryable=True, next_retry_delay_us=700_000, details=("why", 3))
-POLICY = policy_as_recorded(RetryPolicy("0.5s", 3.0, None, 4, ("Fatal",)))
+POLICY = RetryPolicy("0.5s", 3.0, None, 4, ("Fatal",))
 MEANINGLESS = {
     *("taskId", "requestId", "historySizeBytes", "sdkMetadata", "meteringMetadata", "eventGroupMarkers", "priority"),
     *("header", "namespace", "namespaceId", "parentWorkflowNamespace", "parentWorkflowNamespaceId", "normalName"),

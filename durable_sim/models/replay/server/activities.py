@@ -98,8 +98,7 @@ class Activities:
             return
         start = partial(self.start, run, activity)
         queues.wait(activity.task_queue, ACTIVITY, Waiting(run, run.build, start, activity.attempt, activity))
-        if activity.phase == SCHEDULED:
-            self._arm(run, activity)
+        self._arm(run, activity)
 
     def start(self, run: Run, activity: PendingActivity, poller: Poller) -> None:
         """A worker takes the attempt."""
@@ -263,7 +262,8 @@ class Activities:
         }
         if activity.last_failure is not None:
             beginning["last_failure"] = activity.last_failure
-        self._journal.make_real(run)
+        if run.task is not None:
+            self._journal.make_real(run)
         attributes["started_event_id"] = UNWRITTEN if buffering else len(run.history) + 1
         start = kinds.ACTIVITY_TASK_STARTED, beginning
         self._journal.happened(run, start, (event_type, attributes), started_us=activity.started_us)

@@ -1,7 +1,7 @@
 """The server's pen: writes events, or buffers them while a worker has the run's workflow task, and asks for a task.
 
-All that the parts of the server share stands here: the clock, messages to workers, the trace, and which runs have
-changed since they were last stored.
+All that the parts of the server share stands here: the time (`now_us`, set when an operation begins), messages to
+workers, the trace, and which runs have changed since they were last stored.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 from durable_sim.errors import InternalError
 from durable_sim.models.executions import Home
-from durable_sim.models.replay.server.state import STARTED, PendingActivity, Run
+from durable_sim.models.replay.events import Event
+from durable_sim.models.replay.server.state import STARTED, PendingActivity, Run, new_event
 from durable_sim.models.replay.wire import Wire
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.world.alarms import Alarm
@@ -24,21 +25,16 @@ class Journal:
         self.home = home
         self.wire = wire
         self.changed: dict[str, Run] = {}
-        self._env = home.world.env
         self._world = home.world
         self._alarms = home.world.alarms
         self._minimum_delay_us = minimum_delay_us
         self.alive = True
+        self.now_us: int = home.world.now_us
         self.ask_for_task: Callable[[Run], None] = _nobody
-
-    @property
-    def now_us(self) -> int:
-        """Simulated time."""
-        return self._env._now  # type: ignore[return-value]
 
     def after(self, delay_us: int, callback: Callable[..., None], *arguments: Any) -> Alarm:
         """Call back later, as an operation of the server of its own."""
-        return self._alarms.after(max(delay_us, 0), self.wire.enter, self._perform, callback, arguments)
+        return self._alarms.after(delay_us if delay_us > 0 else 0, self.wire.enter, self._perform, callback, arguments)
 
     def later(self, callback: Callable[..., None], *arguments: Any) -> None:
         """Call back as soon as the operation that goes on is done."""
@@ -59,7 +55,10 @@ class Journal:
     def append(self, run: Run, event_type: str, attributes: dict[str, Any]) -> int:
         """Write an event at this instant; gives its id."""
         self.changed[run.run_id] = run
-        return run.append(self._env.now, event_type, attributes)  # type: ignore[arg-type]
+        history = run.history
+        event_id = len(history) + 1
+        history.append(new_event(Event, (event_id, self.now_us, event_type, attributes)))
+        return event_id
 
     def happened(self, run: Run, *new: tuple[str, dict[str, Any]], started_us: int | None = None) -> None:
         """Something that the workflow must be told: into the history, or into the buffer while a worker has its task.
@@ -67,7 +66,7 @@ class Journal:
         `started_us` is the time of the first of several events.
         """
         self.changed[run.run_id] = run
-        now_us: int = self._env._now  # type: ignore[assignment]
+        now_us = self.now_us
         time_us = now_us if started_us is None else started_us
         task = run.task
         if task is not None and task.speculative:

@@ -63,14 +63,16 @@ class Messages:
 
     # --- signals and cancellation -----------------------------------------------------------------------------------
     def signal(self, run: Run, name: str, arguments: Sequence[Any], identity: str = "client") -> None:
-        """A signal has come."""
+        """A signal has come; one that comes too late reaches nobody."""
+        if not run.open:
+            return
         self._journal.note(trace.SIGNAL_RECEIVED, run, data={"name": name})
         attributes = {"signal_name": name, "input": list(arguments), "identity": identity}
         self._journal.happened(run, (kinds.WORKFLOW_EXECUTION_SIGNALED, attributes))
 
     def request_cancel(self, run: Run, cause: str = "", identity: str = "client") -> None:
         """Somebody wants the workflow to stop, in its own way. A second request changes nothing."""
-        if run.cancel_requested:
+        if run.cancel_requested or not run.open:
             return
         run.cancel_requested = True
         self._journal.note(trace.CANCEL_REQUESTED, run)
@@ -84,6 +86,9 @@ class Messages:
             result, failure = run.update_outcomes[request.id]
             tell("completed", result, failure)
             return
+        if not run.open:
+            tell("rejected", None, Failure("NotFound", NOT_FOUND))
+            return
         tickets = self._tickets.setdefault(run.run_id, {})
         tickets[request.id] = Ticket(request, tell)
         if request.id in run.updates:
@@ -93,9 +98,9 @@ class Messages:
 
     def take_updates(self, run: Run) -> Sequence[UpdateRequest]:
         """The updates that go to the worker with the task that is being started: those not let in yet."""
-        tickets = self._tickets.get(run.run_id)
-        if not tickets:
+        if not self._tickets:
             return ()
+        tickets = self._tickets.get(run.run_id, {})
         return [one.request for name, one in tickets.items() if name not in run.updates]
 
     def accept(self, run: Run, command: AcceptUpdate, completed: int) -> None:
@@ -142,7 +147,9 @@ class Messages:
                 ticket.tell("rejected", None, Failure("NotFound", NOT_FOUND))
 
     def take_over(self, before: Messages, runs: dict[str, Run]) -> None:
-        """After a restart, clients ask again for what they had been waiting for."""
+        """After a restart, clients ask again for what they had been waiting for; old answers still on their way answer
+        nothing new."""
+        self._asked = before._asked
         for run_id, tickets in before._tickets.items():
             for ticket in list(tickets.values()):
                 self.update(runs[run_id], ticket.request, ticket.tell)
@@ -161,8 +168,9 @@ class Messages:
 
     def task_done(self, run: Run) -> None:
         """A workflow task has been completed: the queries that waited for that can be asked."""
-        for query in [one for one in self._queries.values() if one.run is run]:
-            self._ask(query)
+        if self._queries:
+            for query in [one for one in self._queries.values() if one.run is run]:
+                self._ask(query)
 
     def worker_came(self) -> None:
         """A worker is there: ask what nobody could be asked."""

@@ -16,7 +16,6 @@ from durable_sim.models.replay.server.messages import Messages
 from durable_sim.models.replay.server.runs import Runs
 from durable_sim.models.replay.server.state import UNWRITTEN, PendingChild, PendingRequest, Run, StartOptions
 from durable_sim.workflows.commands import CancelExternal, SignalExternal, StartChild
-from durable_sim.workflows.retry import policy_as_recorded
 
 _CHILD_ENDS = {
     "COMPLETED": kinds.CHILD_COMPLETED,
@@ -48,7 +47,7 @@ class Others:
             "task_timeout_us": command.task_timeout_us or 10_000_000,
             "parent_close_policy": command.parent_close_policy,
             "id_reuse_policy": command.id_reuse_policy,
-            "retry_policy": command.retry_policy and policy_as_recorded(command.retry_policy),
+            "retry_policy": command.retry_policy,
             "workflow_task_completed_event_id": completed,
             "step": command.step,
         }
@@ -79,9 +78,8 @@ class Others:
             "run_id": started.run_id,
             "workflow_type": child.workflow_type,
         }
-        buffering = run.task_started
+        child.started_event_id = UNWRITTEN if run.task_started else len(run.history) + 1
         self._journal.happened(run, (kinds.CHILD_STARTED, attributes))
-        child.started_event_id = UNWRITTEN if buffering else _last(run, kinds.CHILD_STARTED)
 
     def _execution(self, run: Run, child: PendingChild) -> Execution:
         return Execution(child.workflow_id, None, -1, self._journal.now_us)
@@ -99,14 +97,17 @@ class Others:
 
     def run_ended(self, run: Run) -> None:
         """A run is over: its children are treated as they were asked for, and its parent hears of it."""
-        children = list(run.children.values())
-        run.children.clear()
-        for child in children:
-            self._journal.later(self._leave_child, child)
+        for child in run.children.values():
+            self._journal.later(self._leave_child, run, child)
         if run.next_run_id is None and run.options.parent is not None:
             self._journal.later(self.tell_parent, run)
 
-    def _leave_child(self, child: PendingChild) -> None:
+    recover = run_ended
+    """Do again what a server that went down may not have come to."""
+
+    def _leave_child(self, parent: Run, child: PendingChild) -> None:
+        del parent.children[child.initiated_event_id]
+        self._journal.changed[parent.run_id] = parent
         run = self._runs.current(child.workflow_id)
         if run is None or not run.open or child.run_id is None or run.first_run_id != child.run_id:
             return
@@ -238,8 +239,3 @@ def _child_options(run: Run, initiated_event_id: int) -> StartOptions:
         parent=own | {"initiated_event_id": initiated_event_id},
         root=run.options.root or own,
     )
-
-
-def _last(run: Run, event_type: str) -> int:
-    """The id of the last event of a type, which there is."""
-    return next(event.id for event in reversed(run.history) if event.type == event_type)

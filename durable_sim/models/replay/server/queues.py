@@ -115,7 +115,11 @@ class Queues:
         """
         if self._waiting.get((queue, kind)):
             return None
-        poller = self._free_poller(queue, kind, build)
+        poller = self._sticky.get(queue)
+        if poller is None:
+            poller = self._next(queue, kind, build)
+        elif poller.free[kind] <= 0 or not poller.sticky:
+            return None
         if poller is not None:
             poller.free[kind] -= 1
         return poller

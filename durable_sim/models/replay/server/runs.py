@@ -17,7 +17,7 @@ from durable_sim.models.replay.server.journal import Journal
 from durable_sim.models.replay.server.state import STARTED, Run, RunStatus, StartOptions
 from durable_sim.workflows.commands import ContinueAsNew
 from durable_sim.workflows.failures import TERMINATED, TIMED_OUT, Failure, cancelled_failure
-from durable_sim.workflows.retry import RETRY_POLICY_NOT_SET, next_retry, policy_as_recorded
+from durable_sim.workflows.retry import RETRY_POLICY_NOT_SET, next_retry
 
 MINIMUM_SPACING_US = SECOND
 """The server starts the runs of a chain at least this far apart."""
@@ -85,7 +85,7 @@ class Runs:
             "task_timeout_us": options.task_timeout_us,
             "attempt": run.attempt,
             "first_task_backoff_us": run.first_task_due_us - run.started_us if run.first_task_due_us else 0,
-            "retry_policy": options.retry_policy and policy_as_recorded(options.retry_policy),
+            "retry_policy": options.retry_policy,
             "parent": options.parent,
             "root": options.root,
             "memo": options.memo,

@@ -8,6 +8,7 @@ poll and answer in time, or do not. Its parts, each in a file: `workflow_tasks`,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from durable_sim import trace
@@ -67,9 +68,9 @@ class Server:
     """One durable server, in front of its store."""
 
     def __init__(self, home: Home, options: ServerOptions, store: Store | None = None) -> None:
-        self.store = store if store is not None else MemoryStore()
+        self.store = store if store is not None else MemoryStore(lasting=False)
         self.wire = Wire(home.world.env, options.rpc_us)
-        self.wire.between = self._save
+        self.wire.between = self._save if self.store.lasting else None
         self._home = home
         self._options = options
         self._pollers: list[Poller] = []
@@ -78,6 +79,7 @@ class Server:
     def _boot(self) -> None:
         """Make every part anew; nothing is in memory but what the store gives back."""
         journal = self._journal = Journal(self._home, self.wire, self._options.minimum_delay_us)
+        self.wire.clock = journal
         queues = self._queues = Queues(self._options.pinned)
         runs = self._runs = Runs(journal, self._schedule, self._run_ended)
         messages = self._messages = Messages(journal, queues, self._schedule)
@@ -138,8 +140,8 @@ class Server:
         for run in self.runs.values():
             if run.open:
                 self._recover(run)
-            elif run.next_run_id is None and run.options.parent is not None:
-                self._journal.later(self._others.tell_parent, run)
+            else:
+                self._others.recover(run)
 
     def _recover(self, run: Run) -> None:
         self._runs.set_alarms(run)
@@ -187,31 +189,34 @@ class Server:
 
     def signal(self, workflow_id: str, name: str, arguments: list[Any]) -> None:
         """Signal the open run of a workflow."""
-        self.wire.enter(self._messages.signal, self._open(workflow_id, "signal"), name, arguments)
+        self._to_open(workflow_id, "signal", lambda run: self._messages.signal(run, name, arguments))
 
     def request_cancel(self, workflow_id: str) -> None:
         """Ask the open run of a workflow to cancel."""
-        self.wire.enter(self._messages.request_cancel, self._open(workflow_id, "cancel"))
+        self._to_open(workflow_id, "cancel", lambda run: self._messages.request_cancel(run))
 
     def terminate(self, workflow_id: str, reason: str, details: list[Any]) -> None:
         """End the open run of a workflow at once."""
-        self.wire.enter(self._runs.terminate, self._open(workflow_id, "terminate"), reason, details)
+        self._to_open(workflow_id, "terminate", lambda run: self._runs.terminate(run, reason, details))
 
     def update(self, workflow_id: str, request: UpdateRequest, tell: OnUpdate) -> None:
         """Ask the open run of a workflow for an update."""
-        self.wire.enter(self._messages.update, self._open(workflow_id, "update"), request, tell)
+        self._to_open(workflow_id, "update", lambda run: self._messages.update(run, request, tell))
 
     def query(self, workflow_id: str, name: str, arguments: tuple[Any, ...], tell: OnAnswer, timeout_us: int) -> None:
         """Query a workflow, open or closed."""
-        self.wire.enter(self._messages.query, self.current(workflow_id), name, arguments, tell, timeout_us)
+        self.current(workflow_id)
+        self.wire.enter(lambda: self._messages.query(self.current(workflow_id), name, arguments, tell, timeout_us))
 
     def reset(self, workflow_id: str, event_id: int, reason: str) -> str:
         """Go back to a workflow task: another run begins with the history up to there. Gives its id.
 
         Raises:
-            UserError: there is no completed or started workflow task at that event.
+            UserError: there is no completed or started workflow task at that event, or the server is down.
         """
         base = self.current(workflow_id)
+        if self.wire.held:
+            raise UserError(f"reset of {workflow_id}: the server is down, expected it up; let time pass first")
         run_id = f"{workflow_id}/{len(self._runs.chains[workflow_id]) + 1}"
         if not any(_is_reset_point(event.type) and event.id == event_id for event in base.history):
             points = [event.id for event in base.history if event.type == kinds.WORKFLOW_TASK_COMPLETED]
@@ -231,11 +236,13 @@ class Server:
         self._recover(run)
         self.tasks.schedule(run)
 
-    def _open(self, workflow_id: str, what: str) -> Run:
+    def _to_open(self, workflow_id: str, what: str, action: Callable[[Run], None]) -> None:
+        """Do something to the open run of a workflow. If the server is down now, that run is another object once it is
+        done, and may have ended."""
         run = self.current(workflow_id)
         if not run.open:
             raise UserError(f"{what} {workflow_id}: it is {run.status.lower()}, expected an open workflow")
-        return run
+        self.wire.enter(lambda: action(self.current(workflow_id)))
 
     # --- for workers ------------------------------------------------------------------------------------------------
     def poll(self, poller: Poller) -> None:
@@ -244,8 +251,9 @@ class Server:
         self.wire.enter(self._connect, poller)
 
     def _connect(self, poller: Poller) -> None:
-        self._queues.poll(poller)
-        self._messages.worker_came()
+        if poller in self._pollers and self._queues.sticky_poller(poller.identity) is None:
+            self._queues.poll(poller)
+            self._messages.worker_came()
 
     def freed(self, poller: Poller) -> None:
         """A worker has a free slot again."""
@@ -255,13 +263,17 @@ class Server:
         """A worker's connections are gone. Only a graceful stop gives back the runs that stick to it."""
         self._pollers = [poller for poller in self._pollers if poller.process is not process]
         sticky = self._queues.leave(process)
-        for run in self.runs.values() if graceful else ():
+        if graceful:
+            self.wire.enter(self._unstick, sticky)
+
+    def _unstick(self, sticky: list[str]) -> None:
+        for run in self.runs.values():
             if run.sticky in sticky:
                 run.sticky = None
                 self._journal.changed[run.run_id] = run
 
     def complete_workflow_task(
-        self, token: TaskToken, poller: Poller, commands: tuple[Command, ...], notes: tuple[Note, ...], more: bool
+        self, token: TaskToken, poller: Poller, commands: Sequence[Command], notes: Sequence[Note], more: bool
     ) -> None:
         """A worker has run the code of a workflow task."""
         self.tasks.complete(token, poller, commands, notes, more)

@@ -20,11 +20,12 @@ from durable_sim.world.alarms import Alarm
 
 MAIN_QUEUE = "main"
 RunStatus = Literal["RUNNING", "COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT", "CONTINUED_AS_NEW"]
+RUNNING: RunStatus = "RUNNING"
 SCHEDULED, STARTED, BACKOFF = "SCHEDULED", "STARTED", "BACKOFF"
 """The phases of an activity; a workflow task has the first two."""
 UNWRITTEN = -1
 """Stands for the id of an event that is buffered still."""
-_new_event = tuple.__new__  # half the price of Event(...), and there is one for each event
+new_event = tuple.__new__  # half the price of Event(...), and there is one for each event
 BufferedEvent = tuple[str, int, dict[str, Any]]
 
 
@@ -163,11 +164,14 @@ class Run:
     alarms: list[Alarm] = field(default_factory=list, repr=False)  # volatile
     in_batch: bool = False  # volatile: the commands of a task are being written
     saved_events: int = 0  # volatile: how many the store has
+    workflow_id: str = field(init=False)
+    trace_id: str = field(init=False)
+    """Under which execution the trace and the effect ledger show it: a child goes with its root."""
 
-    @property
-    def workflow_id(self) -> str:
-        """The id of the workflow, which all its runs share."""
-        return self.options.workflow_id
+    def __post_init__(self) -> None:
+        root = self.options.root
+        self.workflow_id = self.options.workflow_id
+        self.trace_id = self.workflow_id if root is None else str(root["workflow_id"])
 
     @property
     def open(self) -> bool:
@@ -179,17 +183,11 @@ class Run:
         """Whether a worker has its workflow task."""
         return self.task is not None and self.task.phase == STARTED
 
-    @property
-    def trace_id(self) -> str:
-        """Under which execution the trace and the effect ledger show it: a child goes with its root."""
-        root = self.options.root
-        return self.options.workflow_id if root is None else str(root["workflow_id"])
-
     def append(self, time_us: int, event_type: str, attributes: dict[str, Any]) -> int:
         """Write an event; gives its id."""
         history = self.history
         event_id = len(history) + 1
-        history.append(_new_event(Event, (event_id, time_us, event_type, attributes)))
+        history.append(new_event(Event, (event_id, time_us, event_type, attributes)))
         return event_id
 
     def flush(self) -> bool:

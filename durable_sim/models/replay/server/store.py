@@ -1,6 +1,6 @@
 """Where a server keeps its runs. All that it needs after a restart is what its store gives back.
 
-A store is told of changes after each operation of the server, before anybody else hears of them. `MemoryStore` keeps
+A lasting store is told of changes after each operation of the server, before anybody else hears of them. `MemoryStore` keeps
 the runs themselves and outlives the server, not the process; `SqliteStore` (sqlite_store.py) outlives the process.
 """
 
@@ -20,7 +20,9 @@ class Stored(NamedTuple):
 
 
 class Store(Protocol):
-    """Keeps runs."""
+    """Keeps runs. A `lasting` one is told of every change, one that is not only before the server goes down."""
+
+    lasting: bool
 
     def save(self, runs: Iterable[Run], now_us: int) -> None:
         """Keep these runs as they are now: all of them, or none if the process dies meanwhile."""
@@ -30,9 +32,10 @@ class Store(Protocol):
 
 
 class MemoryStore:
-    """Keeps runs in memory."""
+    """Keeps runs in memory. If it is not `lasting`, only for a restart of the same server."""
 
-    def __init__(self) -> None:
+    def __init__(self, lasting: bool = True) -> None:
+        self.lasting = lasting
         self._runs: dict[str, Run] = {}
         self._now_us = 0
 

@@ -17,7 +17,7 @@ from durable_sim.models.replay import events as kinds
 from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.server.journal import Journal
 from durable_sim.models.replay.server.queues import WORKFLOW, Poller, Queues, Waiting
-from durable_sim.models.replay.server.state import SCHEDULED, STARTED, Run, WorkflowTask
+from durable_sim.models.replay.server.state import RUNNING, SCHEDULED, STARTED, Run, WorkflowTask
 from durable_sim.workflows.commands import CLOSING, Command, RejectUpdate, ScheduleActivity
 from durable_sim.workflows.failures import SCHEDULE_TO_START, SERVER, START_TO_CLOSE, Failure
 from durable_sim.workflows.handlers import UpdateRequest
@@ -71,7 +71,7 @@ class WorkflowTasks:
     def schedule(self, run: Run, *, speculative: bool = False) -> None:
         """Put a task for this run into a queue, unless it has one already, has ended, or must not begin yet."""
         journal = self._journal
-        if run.task is not None or not run.open or run.first_task_due_us > journal.now_us:
+        if run.task is not None or run.status != RUNNING or run.first_task_due_us > journal.now_us:
             return
         journal.changed[run.run_id] = run
         sticky = run.sticky if run.task_attempt == 1 else None
@@ -80,10 +80,11 @@ class WorkflowTasks:
         attributes = {
             "task_queue": run.options.task_queue if sticky is None else sticky,
             "task_queue_kind": "NORMAL" if sticky is None else "STICKY",
-            "start_to_close_us": timeout_of(run.options.task_timeout_us, task.attempt),
+            "start_to_close_us": run.options.task_timeout_us,
             "attempt": task.attempt,
         }
         if task.attempt > 1 or speculative:
+            attributes["start_to_close_us"] = timeout_of(run.options.task_timeout_us, task.attempt)
             task.speculative = task.attempt == 1
             task.transient = [Event(event_id, now_us, kinds.WORKFLOW_TASK_SCHEDULED, attributes)]
         else:
@@ -116,7 +117,9 @@ class WorkflowTasks:
             task.scheduled_event_id = len(run.history) + 1
             task.transient = [task.transient[0]._replace(id=task.scheduled_event_id)]
         self._write_started(run, task, poller)
-        limit_us = timeout_of(run.options.task_timeout_us, task.attempt)
+        limit_us = run.options.task_timeout_us
+        if task.attempt > PLAIN_ATTEMPTS:
+            limit_us = timeout_of(limit_us, task.attempt)
         task.alarm = journal.after(limit_us, self._timed_out, run, task, START_TO_CLOSE)
         token = TaskToken(run.run_id, task.started_event_id, task.attempt)
         seen = run.seen if task.sticky else 0
@@ -191,6 +194,7 @@ class WorkflowTasks:
         data = {"cause": cause, "message": message, "attempt": task.attempt}
         self._journal.note(trace.WORKFLOW_TASK_FAILED, run, data=data, worker=poller.process.worker_id)
         run.task_failures, run.last_task_failure = run.task_failures + 1, message
+        self._journal.changed[run.run_id] = run
 
     def _write_failed(self, run: Run, task: WorkflowTask, cause: str, failure: Failure, identity: str) -> None:
         attributes = {
@@ -218,7 +222,7 @@ class WorkflowTasks:
 
     # --- completion -------------------------------------------------------------------------------------------------
     def complete(
-        self, token: TaskToken, poller: Poller, commands: tuple[Command, ...], notes: tuple[Note, ...], more: bool
+        self, token: TaskToken, poller: Poller, commands: Sequence[Command], notes: Sequence[Note], more: bool
     ) -> None:
         """The worker has run the code: write its commands, then what was buffered. `more` asks for another task at
         once, for a worker whose local activities go on."""
@@ -244,8 +248,7 @@ class WorkflowTasks:
             self._carry_out(run, command, completed)
         run.in_batch = False
         if run.open:
-            buffered = run.flush()
-            if buffered or more:
+            if (run.buffered and run.flush()) or more:
                 self.schedule(run)
         self._done(run)
 
@@ -268,13 +271,14 @@ class WorkflowTasks:
         run.sticky = poller.identity if poller.sticky and not poller.process.stopping else None
         run.seen = len(run.history) - 1
 
-    def _only_refusals(self, run: Run, task: WorkflowTask, commands: tuple[Command, ...], poller: Poller) -> bool:
+    def _only_refusals(self, run: Run, task: WorkflowTask, commands: Sequence[Command], poller: Poller) -> bool:
         """A task that only refused updates leaves no trace."""
         if any(not isinstance(command, RejectUpdate) for command in commands):
             return False
         if task.alarm is not None:
             task.alarm.cancel()
         run.task = None
+        self._journal.changed[run.run_id] = run
         if task.sticky:
             self._journal.send(poller.process, poller.rewind, run.run_id, len(task.transient))
         else:
@@ -284,11 +288,13 @@ class WorkflowTasks:
         self._done(run)
         return True
 
-    def _refusal(self, run: Run, commands: tuple[Command, ...]) -> tuple[str, str] | None:
+    def _refusal(self, run: Run, commands: Sequence[Command]) -> tuple[str, str] | None:
         if run.buffered and commands and isinstance(commands[-1], CLOSING):
             return UNHANDLED_COMMAND, "UnhandledCommand"
+        if len(run.activities) + len(commands) <= PENDING_ACTIVITIES_MAX:
+            return None
         wanted = sum(isinstance(command, ScheduleActivity) for command in commands)
-        if wanted and len(run.activities) + wanted > PENDING_ACTIVITIES_MAX:
+        if len(run.activities) + wanted > PENDING_ACTIVITIES_MAX:
             found = f"the number of pending activities, {len(run.activities)}, and {wanted} more"
             message = f"PendingActivitiesLimitExceeded: {found} exceed the limit of {PENDING_ACTIVITIES_MAX}"
             return "PENDING_ACTIVITIES_LIMIT_EXCEEDED", message
