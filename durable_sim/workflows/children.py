@@ -32,12 +32,17 @@ class ExternalHandle:
         program = self._program
         copies = copied_arguments(arguments, f"argument of signal {name}")
         step = program.next_step()
-        return program.issue(SignalExternal(step, self.workflow_id, self.run_id, name, copies, self._child))
+        return program.issue(SignalExternal(step, self.workflow_id, self._run, name, copies, self._child))
 
     def cancel(self) -> Future[None]:
         """Ask it to cancel; await that the request is delivered."""
         program = self._program
-        return program.issue(CancelExternal(program.next_step(), self.workflow_id, self.run_id, self._child))
+        return program.issue(CancelExternal(program.next_step(), self.workflow_id, self._run, self._child))
+
+    @property
+    def _run(self) -> str | None:
+        """A child is meant whichever of its runs is the current one."""
+        return None if self._child else self.run_id
 
 
 class ChildHandle(ExternalHandle):
@@ -53,7 +58,7 @@ class ChildHandle(ExternalHandle):
 def start_child(program: Program, command: StartChild, cancellation: CancellationType) -> Future[ChildHandle]:
     """Issue the command; the future is settled with the child's handle once it has started."""
     started, closed = program.issue(command), program.expect(-command.step)
-    handle: Future[ChildHandle] = Future(program)
+    handle: Future[ChildHandle] = Future(program.turn)
 
     def has_started(future: Future[Any]) -> None:
         if future.error is None:

@@ -20,7 +20,7 @@ def gather(program: Program, awaitables: tuple[Awaitable[Any], ...], return_exce
     """Wait for all, in parallel; the first failure is raised at once and the others go on, unless exceptions are
     returned. Cancelling it cancels them all."""
     futures = [as_future(program, awaitable) for awaitable in awaitables]
-    gathered: Future[list[Any]] = Future(program)
+    gathered: Future[list[Any]] = Future(program.turn)
     left, cancelled = len(futures), False
 
     def one_done(future: Future[Any]) -> None:
@@ -51,7 +51,7 @@ def first_of(program: Program, awaitables: tuple[Awaitable[Any], ...], cancel_ot
     if not awaitables:
         raise UserError("first_of and race: nothing to wait for, expected one awaitable or more")
     futures = [as_future(program, awaitable) for awaitable in awaitables]
-    first: Future[tuple[int, Any]] = Future(program)
+    first: Future[tuple[int, Any]] = Future(program.turn)
 
     def won(place: int) -> Callable[[Future[Any]], None]:
         def done(future: Future[Any]) -> None:
@@ -72,7 +72,7 @@ def first_of(program: Program, awaitables: tuple[Awaitable[Any], ...], cancel_ot
 def shield(program: Program, awaitable: Awaitable[T]) -> Future[T]:
     """Wait for something that goes on even if the wait is cancelled."""
     inner = as_future(program, awaitable)
-    outer: Future[T] = Future(program)
+    outer: Future[T] = Future(program.turn)
     inner.when_done(lambda future: outer.settle(future._value, future.error))
     return outer
 
@@ -112,7 +112,7 @@ class TimeoutScope:
         self.expired = False
 
     async def __aenter__(self) -> TimeoutScope:
-        task = self._task = self._program.current
+        task = self._task = self._program.turn.task
         self._cancels = 0 if task is None else task.cancels
         self._timer = self._start_timer()
         self._timer.when_done(self._fired)

@@ -176,11 +176,11 @@ MODULES: Mapping[str, Rule] = {
 QUIET = frozenset(
     (
         *("importlib._bootstrap", "importlib._bootstrap_external", "zoneinfo", "_strptime"),
-        *("logging", "warnings", "traceback", "linecache", "inspect", "tokenize", "bdb", "pdb", "cmd"),
+        *("weakref", "logging", "warnings", "traceback", "linecache", "inspect", "tokenize", "bdb", "pdb", "cmd"),
         *("IPython", "ipykernel", "_pytest", "pluggy", "coverage", "debugpy", "pydevd", "_pydevd_bundle"),
     )
 )
-"""Modules and packages whose doings change no result: importing, reporting, the tools around the code."""
+"""Modules and packages whose doings change no result: importing, freeing, reporting, tools around the code."""
 
 _SHOWN = {"genericpath": "os.path", "posixpath": "os.path", "ntpath": "os.path"}
 

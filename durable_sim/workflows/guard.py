@@ -8,6 +8,7 @@ the guard, and the guard of one thread sees no other thread.
 
 from __future__ import annotations
 
+import gc
 import linecache
 import sys
 from collections.abc import Callable
@@ -168,13 +169,13 @@ def _culprit(
 ) -> tuple[FrameType | None, FrameType | None]:
     """Whose call it is, and the library function through which they made it, if not directly.
 
-    Nobody's when the engine made it, or when it happened inside an import, a log record, a finalizer or a tool.
+    Nobody's when the engine made it, or when it happened in an import, a log record, a tool or the freeing of memory.
     """
     library = None if called is None else _module_of(called).partition(".")[0]
     culprit = through = None
     while caller is not None:
         module, code = _module_of(caller), caller.f_code
-        if is_quiet(module) or code.co_name == "__del__" or (culprit is None and is_engine(module)):
+        if is_quiet(module) or _is_of_collector(code) or (culprit is None and is_engine(module)):
             return None, None
         if culprit is not None or code.co_qualname.startswith("__create_fn__."):  # what dataclasses generate
             pass
@@ -186,6 +187,11 @@ def _culprit(
             break
         caller = caller.f_back
     return culprit, through
+
+
+def _is_of_collector(code: CodeType) -> bool:
+    """Whether code runs when memory is freed, which can be in the middle of anything."""
+    return code.co_name == "__del__" or any(getattr(one, "__code__", None) is code for one in gc.callbacks)
 
 
 def _finding(culprit: FrameType, call: str, rule: Rule) -> Finding:

@@ -7,13 +7,15 @@ nobody handles is refused. Always holds: a query and an update's validator chang
 from __future__ import annotations
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from durable_sim.errors import UserError
 from durable_sim.workflows.commands import AcceptUpdate, CompleteUpdate, RejectUpdate
-from durable_sim.workflows.failures import Failure, WorkflowFailure, failure_of, is_cancellation
+from durable_sim.workflows.failures import Failure, WorkflowFailure, failure_of
 from durable_sim.workflows.payloads import copied
-from durable_sim.workflows.program import Program
+from durable_sim.workflows.program import ContinueRun, Program
 
 Handler = Callable[..., Any]
 
@@ -34,7 +36,7 @@ class QueryFailed(Exception):
 class Handlers:
     """The handlers of one run."""
 
-    __slots__ = ("_early", "_program", "_queries", "_signals", "_updates", "running")
+    __slots__ = ("_early", "_program", "_queries", "_signals", "_updates", "fails_on", "running")
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -42,6 +44,7 @@ class Handlers:
         self._queries: dict[str, Handler] = {}
         self._updates: dict[str, tuple[Handler, Handler | None]] = {}
         self._early: list[tuple[str, tuple[Any, ...]]] = []
+        self.fails_on: tuple[type[BaseException], ...] = ()
         self.running = 0
 
     def on_signal(self, name: str, handler: Handler) -> None:
@@ -68,11 +71,19 @@ class Handlers:
             self._program.spawn(self._handle(handler, arguments))
 
     async def _handle(self, handler: Handler, arguments: tuple[Any, ...]) -> None:
+        """Run a signal's handler. What would end the workflow in its main function ends it here too."""
         self.running += 1
         try:
             await _call(handler, arguments)
+        except (UserError, GeneratorExit):
+            raise
+        except (ContinueRun, CancelledError) as error:
+            self._program.end(error)
         except Exception as error:
-            self._program.failure = self._program.failure or error
+            if isinstance(error, (WorkflowFailure, TimeoutError, *self.fails_on)):
+                self._program.end(error)
+            else:
+                self._program.failure = self._program.failure or error
         finally:
             self.running -= 1
 
@@ -107,14 +118,17 @@ class Handlers:
         self.running += 1
         try:
             result = copied(await _call(handler, request.arguments), f"result of update {request.name}")
-        except WorkflowFailure as error:
+        except (UserError, GeneratorExit):
+            raise
+        except ContinueRun:
+            self._program.failure = RuntimeError("cannot continue as new from an update handler")
+        except CancelledError as error:
             self._program.tell(CompleteUpdate(request.id, None, failure_of(error)))
         except Exception as error:
-            self._program.failure = self._program.failure or error
-        except BaseException as error:
-            if not is_cancellation(error):
-                raise
-            self._program.tell(CompleteUpdate(request.id, None, failure_of(error)))
+            if isinstance(error, (WorkflowFailure, TimeoutError, *self.fails_on)):
+                self._program.tell(CompleteUpdate(request.id, None, failure_of(error)))
+            else:
+                self._program.failure = self._program.failure or error
         else:
             self._program.tell(CompleteUpdate(request.id, result))
         finally:

@@ -54,13 +54,18 @@ def _copy(value: Any) -> Any:
     kind = type(value)
     if kind in _SCALARS:
         return value
-    if kind is dict:
-        for key in value:
+    if kind is dict:  # loops and no comprehensions: in Python 3.11 each of those is a call of its own
+        fields = {}
+        for key, item in value.items():
             if type(key) is not str:
                 raise TypeError
-        return {key: item if type(item) in _SCALARS else _copy(item) for key, item in value.items()}
+            fields[key] = item if type(item) in _SCALARS else _copy(item)
+        return fields
     if kind is list or kind is tuple:
-        return [item if type(item) in _SCALARS else _copy(item) for item in value]
+        items = []
+        for item in value:
+            items.append(item if type(item) in _SCALARS else _copy(item))
+        return items
     if dataclasses.is_dataclass(kind):
         return kind(**{f.name: _copy(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init})
     raise TypeError

@@ -27,13 +27,26 @@ class Note(NamedTuple):
     subject: str | None
 
 
+class Turn:
+    """Whose turn it is among the coroutines of a program: `task` is None while none of them runs.
+
+    Futures know it instead of their program: with that they would make a circle, and be kept until Python's collector
+    comes, which a simulation switches off.
+    """
+
+    __slots__ = ("task",)
+
+    def __init__(self) -> None:
+        self.task: Task[Any] | None = None
+
+
 class Future(Generic[T]):
     """A result to come; `await` it."""
 
-    __slots__ = ("_callbacks", "_error", "_program", "_value", "done", "on_cancel", "told")
+    __slots__ = ("_callbacks", "_error", "_turn", "_value", "done", "on_cancel", "told")
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
         self.done = False
         self._value: Any = None
         self._error: BaseException | None = None
@@ -43,7 +56,7 @@ class Future(Generic[T]):
 
     def __await__(self) -> Generator[Future[T], None, T]:
         if not self.done:
-            if self._program.current is None:
+            if self._turn.task is None:
                 raise GeneratorExit  # nobody runs this code: Python is closing it, and `finally` wants to wait
             yield self
         return self.result()
@@ -71,6 +84,7 @@ class Future(Generic[T]):
         if self.done:
             return
         self.done, self._value, self._error = True, value, error
+        self.on_cancel = None  # it may hold the future itself, which would never be freed
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback(self)
@@ -89,26 +103,24 @@ class Future(Generic[T]):
 class Task(Future[T]):
     """A coroutine that is being run; its result is the coroutine's."""
 
-    __slots__ = ("_cancelling", "_patient", "awaited", "cancels", "coroutine")
+    __slots__ = ("_cancelling", "_patient", "_ready", "awaited", "cancels", "coroutine")
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], program: Program, *, patient: bool = False) -> None:
-        super().__init__(program)
+        super().__init__(program.turn)
         self.coroutine = coroutine
         self.awaited: Future[Any] | None = None
         self.cancels = 0  # how often it was asked to stop, without what a limit of its own has taken back
         self._cancelling = False
         self._patient = patient
-        program.ready.append(self)
+        self._ready = program.ready
+        self._ready.append(self)
 
     def step(self) -> None:
         """Run the coroutine up to its next wait or its end."""
-        self._program.current = self
+        self._turn.task = self
         try:
             self.awaited = None
-            if self._cancelling or self._patient:
-                awaited = self._resume()
-            else:
-                awaited = self.coroutine.send(None)
+            awaited = self._resume() if self._cancelling or self._patient else self.coroutine.send(None)
             while not isinstance(awaited, Future):
                 awaited = self.coroutine.throw(_foreign(_named(awaited), self.coroutine))
         except StopIteration as end:
@@ -136,7 +148,7 @@ class Task(Future[T]):
         return self.coroutine.send(None)
 
     def _wake(self, _: Future[Any]) -> None:
-        self._program.ready.append(self)
+        self._ready.append(self)
 
     def cancel(self) -> bool:
         """Throw a `CancelledError` into the coroutine where it waits, once what it waits for is given up.
@@ -170,7 +182,6 @@ class Program:
         "_waiting",
         "blocked_us",
         "continue_as_new_suggested",
-        "current",
         "dead",
         "failure",
         "history_length",
@@ -179,6 +190,7 @@ class Program:
         "read_only",
         "ready",
         "replaying",
+        "turn",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -187,7 +199,7 @@ class Program:
         self.history_length = 0
         self.continue_as_new_suggested = False
         self.main: Task[Any] | None = None
-        self.current: Task[Any] | None = None
+        self.turn = Turn()
         self.dead = False
         self.replaying = False
         self.read_only: str | None = None
@@ -204,25 +216,28 @@ class Program:
         """Make `coroutine` the main one; the program ends when it does."""
         self.main = Task(coroutine, self, patient=patient)
 
+    def end(self, error: BaseException) -> None:
+        """Let the program end with an error that another coroutine than the main one has raised."""
+        if self.main is not None:
+            self.main.settle(error=error)
+
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
         """Run a coroutine beside the others."""
         return Task(coroutine, self)
 
     def advance(self) -> None:
         """Run everything that can run, until all wait or the main coroutine has ended."""
-        if self.current is None:  # else the code that runs has caused this call: what is ready runs when it waits
-            try:
-                self._run_ready()
-            finally:
-                self.current = None
-
-    def _run_ready(self) -> None:
+        if self.turn.task is not None:
+            return  # the code that runs has caused this call: what is ready runs when it waits
         ready, main = self.ready, self.main
-        while not self.dead:
-            while ready and not self.dead and not (main is not None and main.done):
-                ready.popleft().step()
-            if not self._conditions or (main is not None and main.done) or not self._check_conditions():
-                break
+        try:
+            while not self.dead and not (main is not None and main.done):
+                if ready:
+                    ready.popleft().step()
+                elif not self._conditions or not self._check_conditions():
+                    break
+        finally:
+            self.turn.task = None
 
     def _check_conditions(self) -> bool:
         """Settle every condition that holds; True if one did."""
@@ -243,9 +258,11 @@ class Program:
 
     def issue(self, command: Awaited) -> Future[Any]:
         """Hand over a command; the future is settled with its result. A dead program's is never settled."""
-        future: Future[Any] = Future(self)
+        future: Future[Any] = Future(self.turn)
         if not self.dead:
-            self.tell(command)
+            if self.read_only is not None:
+                raise ReadOnlyError(self.read_only, type(command).__name__)
+            self._issued.append(command)
             self._waiting[command.step] = future
         return future
 
@@ -257,7 +274,7 @@ class Program:
 
     def expect(self, step: int) -> Future[Any]:
         """A future for another result of a command already issued, settled under the same `step`."""
-        future: Future[Any] = Future(self)
+        future: Future[Any] = Future(self.turn)
         self._waiting[step] = future
         return future
 
@@ -272,7 +289,7 @@ class Program:
 
     def wait_until(self, holds: Callable[[], bool]) -> Future[bool]:
         """A future that is settled once `holds()` is true, asked whenever the code has run."""
-        future: Future[bool] = Future(self)
+        future: Future[bool] = Future(self.turn)
         self._conditions.append(Condition(holds, future))
         return future
 

@@ -94,6 +94,6 @@ def test_a_side_effect_that_is_not_recorded_is_non_determinism(replayed: Driven)
 
 def test_a_value_that_no_history_could_keep_is_refused(live: Driven) -> None:
     """By name; nothing is recorded."""
-    with pytest.raises(UserError, match="^value of a side effect is a object"):
+    with pytest.raises(UserError, match=r"^value of a side effect is a object"):
         live.ctx.side_effect(object)
     assert live.commands() == []

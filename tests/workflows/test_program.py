@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_sim.errors import UserError
-from durable_sim.workflows.commands import ScheduleLocalActivity, SetPatch, StartTimer
 from durable_sim.workflows.combinators import gather
+from durable_sim.workflows.commands import ScheduleLocalActivity, SetPatch, StartTimer
 from durable_sim.workflows.program import Future, Note, Program, ReadOnlyError, Task
 
 
@@ -290,8 +290,8 @@ def test_a_foreign_awaitable_is_refused(sketch: Sketch, foreign: Callable[[], Aw
     with pytest.raises(UserError) as caught:
         sketch.start(main)
     assert str(caught.value) == (
-        f"user code awaited {found} at {__file__}:{line}, which simulated time cannot settle; await what the context gives "
-        "(ctx.sleep, ctx.execute_activity, ctx.gather, ctx.service(...))"
+        f"user code awaited {found} at {__file__}:{line}, which simulated time cannot settle; "
+        "await what the context gives (ctx.sleep, ctx.execute_activity, ctx.gather, ctx.service(...))"
     )
 
 
@@ -396,7 +396,7 @@ def test_the_program_ends_with_its_main_coroutine(sketch: Sketch) -> None:
 
 def test_a_second_settlement_is_ignored() -> None:
     """A future keeps its first result, and calls back once."""
-    future: Future[int] = Future(Program())
+    future: Future[int] = Future(Turn())
     seen: list[int] = []
     future.when_done(lambda done: seen.append(done.result()))
     future.settle(1)
@@ -467,14 +467,14 @@ def test_another_task_that_is_cancelled_before_it_runs_never_begins(sketch: Sket
 
 def test_a_future_that_says_how_it_is_given_up_is_asked_once_for_each_cancel() -> None:
     """`on_cancel` decides; without it the future is settled with a CancelledError."""
-    future: Future[int] = Future(Program())
+    future: Future[int] = Future(Turn())
     asked: list[int] = []
     future.on_cancel = lambda: asked.append(1)
     assert future.cancel() and future.cancel()
     assert (asked, future.done) == ([1, 1], False)
     future.settle(5)
     assert not future.cancel() and future.result() == 5
-    plain: Future[int] = Future(Program())
+    plain: Future[int] = Future(Turn())
     plain.cancel()
     assert isinstance(plain.error, CancelledError)
 
@@ -593,7 +593,7 @@ def test_a_read_only_program_issues_nothing(act: Callable[[Program], Any]) -> No
     """The error says who wanted to act, and what."""
     program = Program()
     program.read_only = "the handler of query state"
-    with pytest.raises(ReadOnlyError, match="the handler of query state issued .*: it may read"):
+    with pytest.raises(ReadOnlyError, match=r"the handler of query state issued .*: it may read"):
         act(program)
     assert program.take_issued() == [] and program.take_local() == []
 

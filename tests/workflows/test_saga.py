@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_sim.trace import COMPENSATION_BEGUN, COMPENSATION_ENDED
-from durable_sim.workflows.commands import ScheduleActivity
 from durable_sim.workflows.activity_context import ActivityContext
+from durable_sim.workflows.commands import ScheduleActivity
 from durable_sim.workflows.context import WorkflowContext, WorkflowInfo
 from durable_sim.workflows.failures import ActivityError, ApplicationError, Failure, activity_error
 from durable_sim.workflows.program import Program, Task

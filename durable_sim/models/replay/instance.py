@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -50,7 +50,6 @@ from durable_sim.workflows.program import ContinueRun, Program
 
 MakeInfo = Callable[[dict[str, Any]], WorkflowInfo]
 Guard = AbstractContextManager[Any]
-_UNGUARDED: Guard = nullcontext()
 
 
 class DeadlockError(WorkflowTaskError):
@@ -97,7 +96,7 @@ class Instance:
         make_info: MakeInfo,
         *,
         strict: bool = False,
-        guard: Guard = _UNGUARDED,
+        guard: Guard | None = None,
         deadlock_us: int | None = None,
     ) -> None:
         self.program = Program()
@@ -129,19 +128,30 @@ class Instance:
     # --- events in --------------------------------------------------------------------------------------------------
     def apply(self, events: Sequence[Event], updates: Sequence[UpdateRequest] = ()) -> Decision:
         """Feed the events after `position`; where the last one starts a workflow task, gives that task's decision."""
-        handlers = _FEED
+        jobs, commands = _JOBS, kinds.COMMAND_EVENTS
         for place, event in enumerate(events):
-            feed = handlers.get(event.type)
-            if feed is not None:
-                feed(self, event)
-            elif event.type in kinds.COMMAND_EVENTS:
+            kind = event.type
+            if kind in commands:
                 self._match(event)
-            elif event.type == kinds.WORKFLOW_TASK_COMPLETED:
-                self._task_completed(event, events, place)
+            elif kind in jobs or kind == kinds.WORKFLOW_EXECUTION_STARTED:
+                self._jobs.append(event)
+            elif kind == kinds.WORKFLOW_TASK_STARTED:
+                self._task_started(event)
+            elif kind == kinds.WORKFLOW_TASK_COMPLETED:
+                if self._ours:  # this instance itself ran the task that the history now says is completed
+                    self._ours = False
+                else:
+                    self._task_completed(event, events, place)
+            elif kind == kinds.WORKFLOW_EXECUTION_SIGNALED:
+                self._signals.append(event)
         self.position += len(events)
         if events and events[-1].type != kinds.WORKFLOW_TASK_STARTED:
             return Decision()
         return self._decide_now(updates)
+
+    def _task_started(self, event: Event) -> None:
+        self._started_us = event.time_us
+        self.program.continue_as_new_suggested = bool(event.attributes.get("suggest_continue_as_new"))
 
     def _decide_now(self, updates: Sequence[UpdateRequest]) -> Decision:
         """Run the task that has just been started."""
@@ -153,9 +163,6 @@ class Instance:
 
     def _task_completed(self, event: Event, events: Sequence[Event], place: int) -> None:
         """Run what an earlier, completed task ran; its commands must come next in the history."""
-        if self._ours:  # this instance itself ran the task that the history now says is completed
-            self._ours = False
-            return
         self._nothing_left(event.id)
         program = self.program
         program.replaying, program.history_length = True, event.id - 1
@@ -229,8 +236,11 @@ class Instance:
     def _run(self) -> None:
         program = self.program
         blocked_us = program.blocked_us
-        with self._guard:
+        if self._guard is None:
             program.advance()
+        else:
+            with self._guard:
+                program.advance()
         if self.deadlock_us is not None and program.blocked_us - blocked_us > self.deadlock_us:
             program.blocked_us = blocked_us + self.deadlock_us
             raise DeadlockError(self.deadlock_us)
@@ -244,7 +254,8 @@ class Instance:
             known = ", ".join(self._build.workflow_names) or "none"
             found = f"Workflow class {told['workflow_type']} is not registered on this worker"
             raise WorkflowTaskError(Failure("NotFoundError", f"{found}, available workflows: {known}"))
-        self._definition, self._fails_on = definition, definition.fails_on
+        self._definition = definition
+        self._fails_on = self._handlers.fails_on = definition.fails_on
         context = WorkflowContext(self.program, self._make_info(told), self._handlers, self._markers)
         self.program.start(definition.function(context, *copied(told["input"])), patient=True)
 
@@ -340,7 +351,7 @@ class Instance:
         expected = self._expected
         while expected and type(expected[0]) is RejectUpdate:
             expected.popleft()
-        if _is_passed_over(event, expected):
+        if event.type in _SOMETIMES_PASSED_OVER and _is_passed_over(event, expected):
             return
         if not expected:
             raise NonDeterminismError(event.id, recorded_as(event), "nothing more at this point")
@@ -451,6 +462,9 @@ def _frames(coroutine: Any) -> Iterable[tuple[str, str, int]]:
         coroutine = getattr(coroutine, "cr_await", None)
 
 
+_SOMETIMES_PASSED_OVER = (kinds.UPSERT_SEARCH_ATTRIBUTES, kinds.MARKER_RECORDED)
+
+
 def _is_passed_over(event: Event, expected: deque[Command]) -> bool:
     """What the server adds to a patch, and a deprecated patch that the code no longer knows, match nothing."""
     told = event.attributes
@@ -510,19 +524,6 @@ def _child_failure(event: Event) -> Failure:
 _Feed = Callable[[Instance, Event], None]
 
 
-def _to_jobs(instance: Instance, event: Event) -> None:
-    instance._jobs.append(event)
-
-
-def _to_signals(instance: Instance, event: Event) -> None:
-    instance._signals.append(event)
-
-
-def _task_started(instance: Instance, event: Event) -> None:
-    instance._started_us = event.time_us
-    instance.program.continue_as_new_suggested = bool(event.attributes.get("suggest_continue_as_new"))
-
-
 _JOBS: Mapping[str, _Feed] = {
     kinds.ACTIVITY_TASK_COMPLETED: Instance._activity_closed,
     kinds.ACTIVITY_TASK_FAILED: Instance._activity_closed,
@@ -542,12 +543,6 @@ _JOBS: Mapping[str, _Feed] = {
     kinds.CANCEL_EXTERNAL_FAILED: Instance._external_failed,
     kinds.WORKFLOW_EXECUTION_CANCEL_REQUESTED: Instance._cancel_main,
 }
-_FEED: Mapping[str, _Feed] = {
-    **dict.fromkeys(_JOBS, _to_jobs),
-    kinds.WORKFLOW_EXECUTION_STARTED: _to_jobs,
-    kinds.WORKFLOW_EXECUTION_SIGNALED: _to_signals,
-    kinds.WORKFLOW_TASK_STARTED: _task_started,
-}
 
 
 class NativeRunner:
@@ -561,7 +556,7 @@ class NativeRunner:
         make_info: Callable[[str, dict[str, Any]], WorkflowInfo],
         *,
         strict: bool = False,
-        guard: Guard = _UNGUARDED,
+        guard: Guard | None = None,
         deadlock_us: int | None = None,
     ) -> None:
         self._build = build

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Literal
 
@@ -55,7 +55,7 @@ class Replay:
         self._home = home
         self._strict = strict
         self._deadlock_us = None if deadlock_timeout is None else duration_us(deadlock_timeout)
-        self._guard: AbstractContextManager[Any] = _guard() if guard else nullcontext()
+        self._guard = _guard() if guard else None
         slots = max_concurrent_workflow_tasks, max_concurrent_activities
         self._worker_options = WorkerOptions(*_cached_max(cache), *slots)
         self._started = 0

@@ -16,9 +16,13 @@ import simpy
 
 
 class Clock(Protocol):
-    """What is told the time when an operation begins."""
+    """What is told the time when operations begin, and when there are no more at this instant."""
 
     now_us: int
+    unwatched: list[Any]
+
+    def idle(self) -> None:
+        """There are no more."""
 
 
 class Wire:
@@ -79,6 +83,8 @@ class Wire:
                     between()
         finally:
             self._running = False
+        if self.clock is not None and self.clock.unwatched:
+            self.clock.idle()
 
     def _arrived(self, callback: Callable[..., None], arguments: tuple[Any, ...], _: simpy.Event) -> None:
         self.enter(callback, *arguments)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from durable_sim import trace
@@ -26,6 +27,7 @@ from durable_sim.models.replay.runner import (
     WorkflowInstance,
     WorkflowTaskError,
 )
+from durable_sim.models.replay.server.activities import AttemptToken
 from durable_sim.models.replay.server.queues import ACTIVITY, WORKFLOW
 from durable_sim.models.replay.server.server import Server
 from durable_sim.models.replay.server.workflow_tasks import TaskToken
@@ -59,6 +61,7 @@ class ReplayWorker:
     __slots__ = (
         "_attempts",
         "_cache",
+        "_heartbeats",
         "_home",
         "_local",
         "_options",
@@ -92,7 +95,8 @@ class ReplayWorker:
         self._runner = runner
         self._options = options
         self._cache: OrderedDict[str, WorkflowInstance] = OrderedDict()
-        self._attempts: dict[tuple[str, int, int], _Running] = {}
+        self._attempts: dict[AttemptToken, Attempt] = {}
+        self._heartbeats: dict[AttemptToken, _Heartbeats] = {}
         self._owners: dict[str, tuple[str, str]] = {}
         self._send = server.wire.send  # a message arrives even if this process dies meanwhile
         self._local = LocalActivities(home, process, runner, self._owners.__getitem__)
@@ -245,24 +249,37 @@ class ReplayWorker:
             self._send(self._server.activity_ended, task, self, Outcome(failure=Failure("NotFoundError", message)))
             self._slot_free(ACTIVITY)
             return
-        running = _Running(self, task, function)
-        self._attempts[task.token] = running
-        running.attempt.begin()
+        beat = partial(self._heartbeat, task)
+        attempt = Attempt(self._home.world, self.process, task, self._attempt_ended, beat, function=function)
+        self._attempts[task.token] = attempt
+        attempt.begin()
 
-    def cancel_attempt(self, token: tuple[str, int, int]) -> None:
+    def cancel_attempt(self, token: AttemptToken) -> None:
         """Tell a running attempt that it is no longer wanted."""
-        running = self._attempts.get(token)
-        if running is not None:
-            running.attempt.cancel()
+        attempt = self._attempts.get(token)
+        if attempt is not None:
+            attempt.cancel()
 
-    def attempt_ended(self, running: _Running, outcome: Outcome) -> None:
+    def _attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """An attempt has come to its end: report it."""
-        attempt = running.attempt
-        self._attempts.pop(attempt.task.token, None)
+        task = attempt.task
+        self._attempts.pop(task.token, None)
         attempt.note(trace.RESULT_REPORTED, {"failure": outcome.failure.to_json()} if outcome.failure else None)
-        running.flush()
-        self._send(self._server.activity_ended, attempt.task, self, outcome)  # on its way, even if we died just now
+        heartbeats = self._heartbeats.pop(task.token, None)
+        if heartbeats is not None:
+            heartbeats.flush()
+        self._send(self._server.activity_ended, task, self, outcome)  # on its way, even if we died just now
         self._slot_free(ACTIVITY)
+
+    def _heartbeat(self, task: ActivityTask, details: tuple[Any, ...]) -> None:
+        heartbeats = self._heartbeats.get(task.token)
+        if heartbeats is None:
+            heartbeats = self._heartbeats[task.token] = _Heartbeats(self, task)
+        heartbeats.beat(details)
+
+    def later(self, delay_us: int, callback: Callable[[], None]) -> None:
+        """Call back later in this process, if it lives then."""
+        self._home.world.alarms.after(delay_us, self.process.deliver, callback)
 
     def send_heartbeat(self, task: ActivityTask, details: tuple[Any, ...]) -> None:
         """Pass an attempt's heartbeat on to the server."""
@@ -276,43 +293,40 @@ class ReplayWorker:
             self._send(self._server.freed, self)
 
 
-class _Running:
-    """An attempt, and its heartbeats: one goes out at once, those within 80 % of the time-out after it are kept, and
+class _Heartbeats:
+    """The heartbeats of one attempt: one goes out at once, those within 80 % of the time-out after it are kept, and
     the last of them goes out when that time is over."""
 
-    __slots__ = ("_kept", "_quiet", "_worker", "attempt")
+    __slots__ = ("_kept", "_quiet", "_task", "_worker")
 
-    def __init__(self, worker: ReplayWorker, task: ActivityTask, function: Callable[..., Any]) -> None:
+    def __init__(self, worker: ReplayWorker, task: ActivityTask) -> None:
         self._worker = worker
+        self._task = task
         self._quiet = False
         self._kept: tuple[Any, ...] | None = None
-        home, process = worker._home, worker.process
-        self.attempt = Attempt(home.world, process, task, self._ended, self._heartbeat, function=function)
 
-    def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
-        self._worker.attempt_ended(self, outcome)
-
-    def _heartbeat(self, details: tuple[Any, ...]) -> None:
+    def beat(self, details: tuple[Any, ...]) -> None:
+        """Pass on that the attempt lives, now or later."""
         if self._quiet:
             self._kept = details
         else:
             self._send(details)
 
     def _send(self, details: tuple[Any, ...]) -> None:
-        worker, task = self._worker, self.attempt.task
+        worker, task = self._worker, self._task
         self._kept, self._quiet = None, True
-        worker._home.world.alarms.after(throttle_us(task.heartbeat_us), worker.process.deliver, self._throttle_over)
+        worker.later(throttle_us(task.heartbeat_us), self._throttle_over)
         worker.send_heartbeat(task, details)
 
     def _throttle_over(self) -> None:
         self._quiet = False
-        if self._kept is not None and self.attempt.task.token in self._worker._attempts:
+        if self._kept is not None:
             self._send(self._kept)
 
     def flush(self) -> None:
         """The attempt is over: what was kept goes out with its result."""
         if self._kept is not None:
-            self._worker.send_heartbeat(self.attempt.task, self._kept)
+            self._worker.send_heartbeat(self._task, self._kept)
             self._kept = None
 
 

@@ -51,14 +51,17 @@ class Activities:
             "activity_type": command.name,
             "task_queue": queue,
             "input": list(command.arguments),
-            "schedule_to_close_us": options.schedule_to_close_us,
-            "schedule_to_start_us": options.schedule_to_start_us,
-            "start_to_close_us": options.start_to_close_us,
-            "heartbeat_us": options.heartbeat_us,
             "retry_policy": options.retry_policy,
             "workflow_task_completed_event_id": completed,
             "step": command.step,
         }
+        if options.start_to_close_us is not None:
+            attributes["start_to_close_us"] = options.start_to_close_us
+        if options.schedule_to_close_us is not None or options.schedule_to_start_us is not None:
+            attributes["schedule_to_close_us"] = options.schedule_to_close_us
+            attributes["schedule_to_start_us"] = options.schedule_to_start_us
+        if options.heartbeat_us is not None:
+            attributes["heartbeat_us"] = options.heartbeat_us
         event_id = journal.append(run, kinds.ACTIVITY_TASK_SCHEDULED, attributes)
         activity = PendingActivity(
             command.step, command.id, command.name, queue, attributes["input"], options, event_id, now_us, now_us

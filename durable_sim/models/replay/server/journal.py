@@ -31,10 +31,20 @@ class Journal:
         self.alive = True
         self.now_us: int = home.world.now_us
         self.ask_for_task: Callable[[Run], None] = _nobody
+        self.unwatched: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
 
     def after(self, delay_us: int, callback: Callable[..., None], *arguments: Any) -> Alarm:
         """Call back later, as an operation of the server of its own."""
         return self._alarms.after(delay_us if delay_us > 0 else 0, self.wire.enter, self._perform, callback, arguments)
+
+    def idle(self) -> None:
+        """Nothing more happens at this instant: set the alarms that are still wanted.
+
+        Most workflow tasks are done at the instant at which they start, and need no alarm for their time-out.
+        """
+        unwatched, self.unwatched = self.unwatched, []
+        for watch, arguments in unwatched:
+            watch(*arguments)
 
     def later(self, callback: Callable[..., None], *arguments: Any) -> None:
         """Call back as soon as the operation that goes on is done."""

@@ -92,11 +92,11 @@ def _take_up_others(run: Run, event: Event, told: dict[str, Any]) -> None:
 def _activity(event: Event, now_us: int) -> PendingActivity:
     told = event.attributes
     options = ActivityOptions(
-        told["start_to_close_us"],
-        told["schedule_to_close_us"],
-        told["heartbeat_us"],
+        told.get("start_to_close_us"),
+        told.get("schedule_to_close_us"),
+        told.get("heartbeat_us"),
         told["retry_policy"],
-        told["schedule_to_start_us"],
+        told.get("schedule_to_start_us"),
         told["task_queue"],
     )
     return PendingActivity(

@@ -104,7 +104,7 @@ class Runs:
     def set_alarms(self, run: Run) -> None:
         """Set the alarms of a run as a whole: its time-outs, and the wait before its first task."""
         journal, options = self._journal, run.options
-        if run.first_task_due_us > journal.now_us:
+        if run.first_task_due_us and not run.last_completed_event_id:
             run.alarms.append(journal.after(run.first_task_due_us - journal.now_us, self._first_task, run))
         limits = [
             begun_us + limit_us

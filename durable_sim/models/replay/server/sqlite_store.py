@@ -89,7 +89,10 @@ class SqliteStore:
 
     def _meta(self) -> tuple[int, int]:
         """The simulated time of the last save, and how many there were."""
-        format, version, now_us, saves = self._db.execute("SELECT format, version, now_us, saves FROM meta").fetchone()
+        row = self._db.execute("SELECT format, version, now_us, saves FROM meta").fetchone()
+        if row is None:
+            raise ValueError("no row in meta")
+        format, version, now_us, saves = row
         if format != FORMAT:
             raise self._refusal(f"format {format!r}", f"{FORMAT!r}; {_ELSEWHERE}")
         if version != VERSION:

@@ -196,7 +196,9 @@ class Run:
         for at_the_back in (False, True):
             for event_type, time_us, attributes in buffered:
                 if (event_type in kinds.SENT_TO_THE_BACK) == at_the_back:
-                    self.append(time_us, event_type, self._with_started(event_type, attributes))
+                    event_id = self.append(time_us, event_type, self._with_started(event_type, attributes))
+                    if event_type == kinds.CHILD_STARTED and attributes["initiated_event_id"] in self.children:
+                        self.children[attributes["initiated_event_id"]].started_event_id = event_id
         return bool(buffered)
 
     def _with_started(self, event_type: str, attributes: dict[str, Any]) -> dict[str, Any]:

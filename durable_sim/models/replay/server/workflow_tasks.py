@@ -117,14 +117,18 @@ class WorkflowTasks:
             task.scheduled_event_id = len(run.history) + 1
             task.transient = [task.transient[0]._replace(id=task.scheduled_event_id)]
         self._write_started(run, task, poller)
-        limit_us = run.options.task_timeout_us
-        if task.attempt > PLAIN_ATTEMPTS:
-            limit_us = timeout_of(limit_us, task.attempt)
-        task.alarm = journal.after(limit_us, self._timed_out, run, task, START_TO_CLOSE)
+        journal.unwatched.append((self._watch, (run, task)))
         token = TaskToken(run.run_id, task.started_event_id, task.attempt)
         seen = run.seen if task.sticky else 0
         new = [*run.history[seen:], *task.transient] if task.transient else run.history[seen:]
         journal.send(poller.process, poller.workflow_task, token, new, self._take_updates(run))
+
+    def _watch(self, run: Run, task: WorkflowTask) -> None:
+        """Set the alarm for the time-out of a task that a worker has."""
+        if run.task is task and task.phase == STARTED:
+            limit_us = timeout_of(run.options.task_timeout_us, task.attempt)
+            left_us = task.started_us + limit_us - self._journal.now_us
+            task.alarm = self._journal.after(left_us, self._timed_out, run, task, START_TO_CLOSE)
 
     def _write_started(self, run: Run, task: WorkflowTask, poller: Poller) -> None:
         journal = self._journal
@@ -327,8 +331,6 @@ class WorkflowTasks:
             return
         match task.phase:
             case "STARTED":
-                limit_us = timeout_of(run.options.task_timeout_us, task.attempt)
-                left_us = task.started_us + limit_us - self._journal.now_us
-                task.alarm = self._journal.after(left_us, self._timed_out, run, task, START_TO_CLOSE)
+                self._watch(run, task)
             case _:
                 self.enqueue(run)
