@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from durable_sim.checks.owed import Debt, debts
+from durable_sim.checks.replays import replays
 from durable_sim.checks.verdict import Judged, Judgement, judge
 from durable_sim.checks.violations import BAD, GOOD, VERDICTS, Verdict, Violation
 from durable_sim.durations import Duration
@@ -121,6 +122,13 @@ class Run:
         candidates = [one for one in self.executions if order.index(one.verdict) == rank]
         lengths = story_lengths(self.recording)
         return min(candidates, key=lambda one: lengths[one.execution.id])
+
+    def check_replays(self, *, strict: bool = True) -> tuple[Violation, ...]:
+        """Replay every prefix of every history with its own code: a violation for each history that does not fit.
+
+        Only under `replay`; other models keep no histories. With `strict`, arguments and time-outs must fit too.
+        """
+        return tuple(replays(self.recording, strict=strict))
 
     def story(self, execution: str | None = None) -> str:
         """The timeline of one execution (by default the worst) as text."""

@@ -34,7 +34,8 @@ VERDICTS: tuple[Verdict, ...] = (*GOOD, *BAD)
 class Violation:
     """One thing that is not as it should be.
 
-    `kind` is a verdict, or "imbalance" for what concerns the run as a whole (then `execution` is None). `time_us` is
+    `kind` is a verdict, "imbalance" for what concerns the run as a whole (then `execution` is None), or
+    "non_determinism" for a history that its code does not follow. `time_us` is
     when it came about, None where it shows only at the end.
     """
 

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any, Literal
 
 from durable_sim.durations import DAY, Duration, duration_us
-from durable_sim.errors import UserError
+from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.shop import shop
 from durable_sim.models.executions import Execution, Home
 from durable_sim.models.replay.describe import Description, describe
@@ -228,7 +228,8 @@ class Simulation:
         seed: decides everything that is random.
         versions: other code for deploys to switch to: {"v2": function} or {"v2": [functions]}.
         store: where the server keeps its runs; one that was used before is gone on with.
-        options: settings of the replay model (`help(durable_sim.models.replay.model.Replay)`).
+        options: settings of the replay model (`help(durable_sim.models.replay.model.Replay)`); `guard` is on unless
+            it is switched off here.
 
     >>> async def greet(ctx, name):
     ...     await ctx.sleep("1 day")
@@ -265,7 +266,7 @@ class Simulation:
         self._fleet = Fleet(self._world, self._scenario.worker_ids, None)
         builds = _builds(functions, known, tuple(activities))
         self._home = Home(self._world, self._fleet, builds, definition_of(functions[0]).name)
-        self._replay = Replay(self._home, store=store, **options)
+        self._replay = Replay(self._home, store=store, **({"guard": True} | options))
         self._server = self._replay.server
         self._executions: dict[str, Execution] = {}
         self._updates = 0
@@ -368,6 +369,17 @@ class Simulation:
         """All histories by run id, in the order in which the runs began."""
         return {run_id: History(run.history) for run_id, run in self._server.runs.items()}
 
+    def check_replays(self, *, strict: bool = True) -> None:
+        """Replay every prefix of every history with the code last used on it, to the arguments if `strict`.
+
+        Raises:
+            UserError: the first history that its own code does not follow, and where.
+        """
+        for run_id, run in self._server.runs.items():
+            problem = self._replay.replays_wrong(run, strict)
+            if problem is not None:
+                raise UserError(f"the history of run {run_id} is not what its code does: {problem}")
+
     # --- time -------------------------------------------------------------------------------------------------------
     @property
     def now_us(self) -> int:
@@ -438,11 +450,14 @@ class Simulation:
         if self._fleet.processes.get(worker) is process:
             self._fleet.stop(worker, away_us)
 
-    def start_worker(self, worker: str = "w1") -> bool:
-        """Start a worker that does not run. False if it does."""
+    def start_worker(self, worker: str = "w1", version: str | None = None) -> bool:
+        """Start a worker that does not run, on the code of the last deploy or of `version`. False if it runs."""
         if self._known(worker) in self._fleet.processes:
             return False
+        current = self._fleet.version
+        self._fleet.version = current if version is None else self._known_version(version)
         self._fleet.start_worker(worker)
+        self._fleet.version = current
         return True
 
     def deploy(
@@ -454,17 +469,22 @@ class Simulation:
         downtime: Duration = "1s",
     ) -> None:
         """Restart the workers, on other code where `version` names some ("base" is the code of the beginning)."""
-        if version is not None and version not in self._home.builds:
-            raise UserError(f"deploy: unknown version {version!r}, known: {', '.join(filter(None, self._home.builds))}")
+        if version is not None:
+            self._known_version(version)
         self._injector.strike(Deploy(version=version, rolling=rolling, grace=grace, downtime=downtime, at="0s"))
 
     def restart_server(self, downtime: Duration = "0s") -> None:
         """Let the server lose its memory, and go on from its store."""
         self._server.restart(duration_us(downtime))
 
+    def _known_version(self, version: str) -> str:
+        if version not in self._home.builds:
+            raise UnknownNameError("code version", version, filter(None, self._home.builds))
+        return version
+
     def _known(self, worker: str) -> str:
         if worker not in self._fleet.worker_ids:
-            raise UserError(f"unknown worker {worker!r}, known: {', '.join(self._fleet.worker_ids)}")
+            raise UnknownNameError("worker", worker, self._fleet.worker_ids)
         return worker
 
     # --- what there is to see ---------------------------------------------------------------------------------------

@@ -1,8 +1,13 @@
-"""How much the replay model costs over bare SimPy: `python tests/benchmarks/replay_speed.py`.
+"""What the replay model costs: `python tests/benchmarks/replay_speed.py`. A benchmark, no test.
 
-Prints ratios of wall times, measured in turn in one process: 2,000 orders under `replay` (judging left out) against two
-baselines. The first makes the same calls of the same services with the same latencies, each call a bare SimPy process
-of its own with two time-outs; the second has the time-outs only, and no service does anything. A benchmark, no test.
+Prints ratios of processor times, measured in turn in one process.
+
+1. 2,000 orders of five calls under `replay` (judging left out, caches warm) against three baselines in bare SimPy, each
+   call a process of its own: the same calls of the same services with the same latencies, straight to the service's
+   function; the same through the simulated network, as the engine's activities make them; and time-outs only.
+2. One workflow of 10,000 steps against one of 100: the cost of a step.
+3. The replay of a history of 6,000 events.
+4. The same orders with the determinism guard on.
 """
 
 from __future__ import annotations
@@ -13,12 +18,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import simpy
 
+import durable_sim as ds
 from durable_sim.library.orders import correct_order
 from durable_sim.library.shop import shop
+from durable_sim.models.replay.instance import replay_history
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.workflows.commands import CallService
@@ -28,26 +36,28 @@ from durable_sim.world.world import World
 ORDERS = 2_000
 ROUNDS = 7
 CALLS = 5  # an order of one item: charge, reserve, mail, ship, complete
+PLAN: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
+    ("payments", "charge", ("c", 40)),
+    ("inventory", "reserve", ("book", 1)),
+    ("email", "send", ("c", "order-confirmation")),
+    ("shipping", "schedule", ("o",)),
+    ("orders", "complete", ()),
+)
 
 
-def scenario() -> Scenario:
+# --- the orders -------------------------------------------------------------------------------------------------------
+def scenario(**options: Any) -> Scenario:
     """2,000 orders of one item, no faults."""
     items = [{"sku": "book", "quantity": 1}]
     inputs = tuple({"order_id": f"o-{n}", "customer": f"c-{n}", "total": 40, "items": items} for n in range(ORDERS))
-    return Scenario(correct_order(), inputs, shop(), arrivals=Arrivals("2s", random=True), workers=3)
+    calm = Scenario(correct_order(), inputs, shop(), arrivals=Arrivals("2s", random=True), workers=3)
+    return replace(calm, model_options={"replay": options})
 
 
 def same_calls() -> None:
-    """The same calls of the same services in plain SimPy, without any engine."""
+    """The same calls of the same services in plain SimPy, straight to the service's function."""
     world = World(7, shop())
     env, network = world.env, world.network
-    plan = (
-        ("payments", "charge", ("c", 40)),
-        ("inventory", "reserve", ("book", 1)),
-        ("email", "send", ("c", "order-confirmation")),
-        ("shipping", "schedule", ("o",)),
-        ("orders", "complete", ()),
-    )
 
     def call(order: str, service: str, operation: str, arguments: tuple[Any, ...]) -> Generator[simpy.Event, Any, None]:
         link = network.link(service, operation)
@@ -61,8 +71,37 @@ def same_calls() -> None:
 
     def order(name: str, start: int) -> Generator[simpy.Event, Any, None]:
         yield env.timeout(start)
-        for service, operation, arguments in plan:
+        for service, operation, arguments in PLAN:
             yield env.process(call(name, service, operation, arguments))
+
+    for number in range(ORDERS):
+        env.process(order(f"o-{number}", number * 2_000_000))
+    env.run()
+
+
+class _Caller:
+    """A process that never dies."""
+
+    worker_id = "bare"
+    alive = True
+
+    def deliver(self, callback: Callable[..., None], *arguments: Any) -> None:
+        callback(*arguments)
+
+
+def through_the_network() -> None:
+    """The same calls in plain SimPy through the simulated network, with its faults, time-outs and records."""
+    world = World(7, shop())
+    env, network, caller = world.env, world.network, _Caller()
+
+    def order(name: str, start: int) -> Generator[simpy.Event, Any, None]:
+        yield env.timeout(start)
+        for service, operation, arguments in PLAN:
+            own = (name,) if operation == "complete" else arguments
+            answered = env.event()
+            command = CallService(1, service, operation, own, {"reference": name})
+            network.send(command, Sender(name, 1, 1), caller, answered.succeed)
+            yield answered
 
     for number in range(ORDERS):
         env.process(order(f"o-{number}", number * 2_000_000))
@@ -87,13 +126,45 @@ def only_timeouts() -> None:
     env.run()
 
 
+# --- long workflows ---------------------------------------------------------------------------------------------------
+@ds.activity
+async def step(ctx: ds.ActivityContext, told: str) -> str:
+    """A step that costs nothing itself."""
+    return told
+
+
+@ds.workflow
+async def steps(ctx: ds.WorkflowContext, count: int) -> int:
+    """So many steps, one after the other."""
+    for _ in range(count):
+        await ctx.execute_activity(step, "o", start_to_close_timeout="30s")
+    return count
+
+
+def long_workflow(count: int) -> ds.History:
+    """The history of one workflow of so many steps."""
+    sim = ds.Simulation(steps, services={}, guard=False, history_limit=None)
+    handle = sim.start(steps, count, id="long")
+    assert handle.result() == count
+    return handle.history()
+
+
+def cost_of_a_step(count: int) -> float:
+    """Seconds a step, in one workflow of so many steps; many short ones are measured together."""
+    repeat = max(1, 2_000 // count)
+    return timed(lambda: [long_workflow(count) for _ in range(repeat)]) / (count * repeat)
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
 def timed(work: Callable[[], object]) -> float:
-    """Wall seconds of one run."""
+    """Processor seconds of one run, without freeing what it leaves, and with the cycle collector off."""
     gc.collect()
-    begun = time.perf_counter()
+    gc.disable()
+    begun = time.process_time()
     result = work()
-    elapsed = time.perf_counter() - begun
-    del result  # freeing the recording is not part of the run
+    elapsed = time.process_time() - begun
+    gc.enable()
+    del result
     return elapsed
 
 
@@ -103,24 +174,40 @@ def import_seconds() -> float:
     return float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
 
 
+def ratio(rounds: list[tuple[float, ...]], upper: int, lower: int) -> str:
+    """Median, least and greatest of the ratios of two columns, round by round."""
+    ratios = sorted(one[upper] / one[lower] for one in rounds)
+    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+
+
 def main() -> None:
     """Print the ratios."""
-    orders = scenario()
-    rounds = [
-        (timed(lambda: simulate(orders, "replay", 7)), timed(same_calls), timed(only_timeouts)) for _ in range(ROUNDS)
-    ]
-    replay, calls, timeouts = (statistics.median(column) * 1e3 for column in zip(*rounds, strict=True))
-    print(f"{ORDERS} orders, {CALLS} calls each, medians of {ROUNDS} rounds in turn")
-    print(f"replay                           {replay:8.1f} ms")
-    print(f"bare SimPy, the same calls       {calls:8.1f} ms   ratio {_ratio(rounds, 1)}   (aim: at most 6)")
-    print(f"bare SimPy, time-outs only       {timeouts:8.1f} ms   ratio {_ratio(rounds, 2)}")
+    orders, guarded = scenario(), scenario(guard=True)
+    work: tuple[Callable[[], object], ...] = (
+        lambda: simulate(orders, "replay", 7),
+        same_calls,
+        through_the_network,
+        only_timeouts,
+        lambda: simulate(guarded, "replay", 7),
+    )
+    rounds = [tuple(timed(one) for one in work) for _ in range(ROUNDS)]
+    medians = [statistics.median(column) * 1e3 for column in zip(*rounds, strict=True)]
+    print(f"{ORDERS} orders, {CALLS} calls each, processor time, medians of {ROUNDS} rounds in turn")
+    print(f"replay, warm                           {medians[0]:8.1f} ms")
+    print(f"bare SimPy, the same calls             {medians[1]:8.1f} ms   replay is {ratio(rounds, 0, 1)} times that")
+    print(f"bare SimPy, through the network        {medians[2]:8.1f} ms   replay is {ratio(rounds, 0, 2)} times that")
+    print(f"bare SimPy, time-outs only             {medians[3]:8.1f} ms   replay is {ratio(rounds, 0, 3)} times that")
+    print(f"replay with the guard                  {medians[4]:8.1f} ms   {ratio(rounds, 4, 0)} times without")
+    costs = [(cost_of_a_step(10_000), cost_of_a_step(100)) for _ in range(5)]
+    print(
+        f"a step of 10,000 in one workflow       {statistics.median(one[0] for one in costs) * 1e6:8.1f} us   "
+        f"{ratio(costs, 0, 1)} times a step of 100"
+    )
+    history = long_workflow(1_000)
+    speed = statistics.median(len(history) / timed(lambda: replay_history(steps, history)) for _ in range(7))
+    print(f"replay of a history of {len(history):,} events      {speed:8,.0f} events/s")
     imports = statistics.median(import_seconds() for _ in range(5)) * 1e3
-    print(f"import durable_sim               {imports:8.1f} ms   (aim: under 400)")
-
-
-def _ratio(rounds: list[tuple[float, float, float]], column: int) -> str:
-    ratios = sorted(one[0] / one[column] for one in rounds)
-    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    print(f"import durable_sim                     {imports:8.1f} ms")
 
 
 if __name__ == "__main__":

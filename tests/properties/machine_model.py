@@ -197,8 +197,7 @@ async def collector_2(ctx: ds.WorkflowContext, tag: str) -> dict[str, Any]:
     return told.result()
 
 
-async def _count(ctx: ds.WorkflowContext, tag: str, carried: list[Any], runs: int) -> dict[str, Any]:
-    told = _Collected(ctx, tag, list(carried))
+async def _count(ctx: ds.WorkflowContext, told: _Collected, carried: list[Any], runs: int) -> dict[str, Any]:
     enough = len(carried) + 2
     try:
         await ctx.wait_condition(
@@ -208,21 +207,22 @@ async def _count(ctx: ds.WorkflowContext, tag: str, carried: list[Any], runs: in
         pass
     if told.finished:
         return {"adds": told.adds}
-    ctx.continue_as_new(tag, told.adds, runs - 1)
+    ctx.continue_as_new(told.tag, told.adds, runs - 1)
 
 
 @ds.workflow(name="counter")
 async def counter(ctx: ds.WorkflowContext, tag: str, carried: list[Any], runs: int) -> dict[str, Any]:
     """Continues as new after two signals or 45 s, several times."""
-    return await _count(ctx, tag, carried, runs)
+    return await _count(ctx, _Collected(ctx, tag, list(carried)), carried, runs)
 
 
 @ds.workflow(name="counter")
 async def counter_2(ctx: ds.WorkflowContext, tag: str, carried: list[Any], runs: int) -> dict[str, Any]:
     """The same with a short wait first."""
+    told = _Collected(ctx, tag, list(carried))
     if ctx.patched("wait first"):
         await ctx.sleep("1s")
-    return await _count(ctx, tag, carried, runs)
+    return await _count(ctx, told, carried, runs)
 
 
 @ds.workflow(name="leaf")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from durable_sim.errors import UserError
 from durable_sim.workflows.combinators import gather
 from durable_sim.workflows.commands import ScheduleLocalActivity, SetPatch, StartTimer
-from durable_sim.workflows.program import Future, Note, Program, ReadOnlyError, Task
+from durable_sim.workflows.program import Future, Note, Program, ReadOnlyError, Task, Turn
 
 
 class Sketch:

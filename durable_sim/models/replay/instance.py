@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durable_sim.durations import format_us
 from durable_sim.models.replay import events as kinds
@@ -48,8 +47,10 @@ from durable_sim.workflows.markers import LOCAL_ACTIVITY, PATCH, Markers
 from durable_sim.workflows.payloads import copied
 from durable_sim.workflows.program import ContinueRun, Program
 
+if TYPE_CHECKING:
+    from durable_sim.workflows.guard import Guard
+
 MakeInfo = Callable[[dict[str, Any]], WorkflowInfo]
-Guard = AbstractContextManager[Any]
 
 
 class DeadlockError(WorkflowTaskError):
@@ -254,10 +255,22 @@ class Instance:
             known = ", ".join(self._build.workflow_names) or "none"
             found = f"Workflow class {told['workflow_type']} is not registered on this worker"
             raise WorkflowTaskError(Failure("NotFoundError", f"{found}, available workflows: {known}"))
+        if self._guard is not None:
+            self._read_for_the_guard(definition)
         self._definition = definition
         self._fails_on = self._handlers.fails_on = definition.fails_on
         context = WorkflowContext(self.program, self._make_info(told), self._handlers, self._markers)
         self.program.start(definition.function(context, *copied(told["input"])), patient=True)
+
+    def _read_for_the_guard(self, definition: WorkflowDefinition) -> None:
+        """Let the guard find in the function what it could not see while it runs."""
+        from durable_sim.workflows.guard import NonDeterministicCall  # only where there is a guard
+
+        assert self._guard is not None
+        try:
+            self._guard.check(definition.function)
+        except NonDeterministicCall as error:
+            raise WorkflowTaskError(failure_of(error)) from error
 
     # --- local activities -------------------------------------------------------------------------------------------
     def _note_local(self) -> tuple[Any, ...]:
@@ -368,9 +381,11 @@ class Instance:
         if self._expected:
             raise NonDeterminismError(event_id, "no such command", asked_for(self._expected[0]))
 
-    def finish(self) -> None:
-        """Everything that the code asked for must be in the history, where that has come to an end."""
+    def replay(self, history: Sequence[Event]) -> Instance:
+        """Run over a whole history, behind whose end nothing more can come of what the code has asked for."""
+        self.apply(history)
         self._nothing_left(self.position)
+        return self
 
     # --- jobs -------------------------------------------------------------------------------------------------------
     def _activity_closed(self, event: Event) -> None:
@@ -605,8 +620,8 @@ def replay_history(
 ) -> Instance:
     """Run workflow code over a whole history, as the real SDK's Replayer does; gives the instance at its end.
 
-    `workflows` are the functions of the build to try. With `strict`, arguments, time-outs and timer lengths are
-    compared too, which the real engine lets pass.
+    `workflows` are the functions of the build to try, `seed` that of the simulation that made the history. With
+    `strict`, arguments, time-outs and timer lengths are compared too, which the real engine lets pass.
 
     Raises:
         NonDeterminismError: the code does not issue the commands that the history has.
@@ -618,7 +633,4 @@ def replay_history(
     def make_info(started: dict[str, Any]) -> WorkflowInfo:
         return info_of(started["run_id"], started, Randomness(seed))
 
-    instance = Instance(build, make_info, strict=strict)
-    instance.apply(history)
-    instance.finish()
-    return instance
+    return Instance(build, make_info, strict=strict).replay(history)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from durable_sim.durations import Duration, duration_us, seconds
 from durable_sim.errors import UserError
 from durable_sim.models.executions import Execution, Home
+from durable_sim.models.replay.events import WORKFLOW_TASK_COMPLETED
 from durable_sim.models.replay.instance import NativeRunner, info_of
+from durable_sim.models.replay.prefixes import replay_prefixes
 from durable_sim.models.replay.runner import CodeRunner, Waiting, WorkflowInstance, WorkflowTaskError
-from durable_sim.models.replay.server.server import Server, ServerOptions
-from durable_sim.models.replay.server.state import Run, StartOptions
+from durable_sim.models.replay.server.server import HISTORY_MAX, Server, ServerOptions
+from durable_sim.models.replay.server.state import MAIN_QUEUE, Run, StartOptions
 from durable_sim.models.replay.server.store import Store
 from durable_sim.models.replay.worker import ReplayWorker, WorkerOptions, up_to_last_task
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflows.failures import NonDeterminismError
+
+if TYPE_CHECKING:
+    from durable_sim.workflows.guard import Guard
 
 Cache = Literal["warm", "cold", "evicted"] | int
 """What a worker keeps of workflows between their tasks: instances, nothing (and no sticky queue), nothing although the
@@ -35,6 +41,8 @@ class Replay:
         guard: refuse, in workflow code, calls that a replay would not repeat (clocks, randomness, files, ...).
         minimum_delay: the shortest back-off or timer that the server keeps; real ones stretch what is under a second.
         pinned: a run stays on the build that began it.
+        history_limit: the number of events at which the server ends a run; None: as many as it likes.
+        task_queues: the task queue that a worker polls, by worker, where it is not "main".
         store: what the server keeps its runs in; memory by default.
     """
 
@@ -50,6 +58,8 @@ class Replay:
         guard: bool = False,
         minimum_delay: Duration = "0s",
         pinned: bool = False,
+        history_limit: int | None = HISTORY_MAX,
+        task_queues: Mapping[str, str] = MappingProxyType({}),
         store: Store | None = None,
     ) -> None:
         self._home = home
@@ -58,9 +68,11 @@ class Replay:
         self._guard = _guard() if guard else None
         slots = max_concurrent_workflow_tasks, max_concurrent_activities
         self._worker_options = WorkerOptions(*_cached_max(cache), *slots)
+        self._task_queues = dict(task_queues)
         self._started = 0
         self.workers: list[ReplayWorker] = []
-        self.server = Server(home, ServerOptions(duration_us(rpc_latency), duration_us(minimum_delay), pinned), store)
+        settings = ServerOptions(duration_us(rpc_latency), duration_us(minimum_delay), pinned, history_limit)
+        self.server = Server(home, settings, store)
 
     def submit(self, execution: Execution) -> None:
         """Start the workflow on the server."""
@@ -82,9 +94,8 @@ class Replay:
         """A new worker polls."""
         self._started += 1
         identity = f"{process.worker_id}@{self._started}"
-        worker = ReplayWorker(
-            self._home, self.server, process, self.runner(process.version), identity, self._worker_options
-        )
+        options = self._worker_options._replace(task_queue=self._task_queues.get(process.worker_id, MAIN_QUEUE))
+        worker = ReplayWorker(self._home, self.server, process, self.runner(process.version), identity, options)
         self.workers.append(worker)
         self.server.poll(worker)
 
@@ -105,6 +116,18 @@ class Replay:
     def current_version(self) -> str | None:
         """The version that a worker would start with now."""
         return self._home.fleet.version
+
+    def replays_wrong(self, run: Run, strict: bool = True) -> str | None:
+        """What is wrong with a replay of any prefix of a run's history, with the code last used on it; None if
+        nothing is."""
+        completed = [event for event in run.history if event.type == WORKFLOW_TASK_COMPLETED]
+        version = completed[-1].attributes.get("build_id") if completed else None
+        make_info = partial(_info, self._home, run.run_id)
+        try:
+            replay_prefixes(self._home.build(version), make_info, run.history, strict=strict)
+        except (NonDeterminismError, WorkflowTaskError) as error:
+            return str(error)
+        return None
 
     def bury(self, instance: WorkflowInstance) -> None:
         """Keep an instance that was made to be looked at, so that none of its code runs when it is dropped."""
@@ -138,7 +161,7 @@ def waits_of(replay: Replay, run: Run) -> tuple[tuple[Waiting, ...] | None, str 
     return instance.waits(), None
 
 
-def _guard() -> AbstractContextManager[Any]:
+def _guard() -> Guard:
     from durable_sim.workflows.guard import Guard  # only where it is wanted
 
     return Guard()

@@ -34,9 +34,7 @@ async def patient(ctx: ds.ActivityContext, when_cancelled: str) -> str:
 
 async def limited(ctx: ds.WorkflowContext, cancellation_type: Any, when_cancelled: str, options: Any = None) -> Any:
     """Cancels its activity after 2 s, says what came of it, and goes on for a while."""
-    running = ctx.execute_activity(
-        patient, when_cancelled, cancellation_type=cancellation_type, **(options or BEATING)
-    )
+    running = ctx.execute_activity(patient, when_cancelled, cancellation_type=cancellation_type, **(options or BEATING))
     await ctx.sleep("2s")
     running.cancel()
     try:

@@ -171,26 +171,6 @@ def test_a_reset_heals_what_a_bad_deploy_did() -> None:
     assert handle.result() == "right"
 
 
-def test_a_parent_hears_of_a_child_that_was_reset_while_it_was_open() -> None:
-    """The new run takes the place of the old one."""
-
-    async def child(ctx: ds.WorkflowContext) -> str:
-        await do(ctx, echo)
-        await ctx.sleep("1m")
-        return "done"
-
-    async def parent(ctx: ds.WorkflowContext) -> Any:
-        return await ctx.execute_child_workflow(child, id="c-1")
-
-    sim = ds.Simulation([parent, child])
-    handle = sim.start(parent)
-    sim.advance("10s")
-    sim.handle("c-1").reset(reset_point(sim.handle("c-1"), 1))
-    assert handle.result() == "done"
-    assert len(sim.handle("c-1").runs) == 2
-    checked(sim, parent, child)
-
-
 def test_only_a_workflow_task_can_be_gone_back_to() -> None:
     """The message says which there are."""
     two = counting(Counter())

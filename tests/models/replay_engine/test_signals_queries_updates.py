@@ -9,7 +9,7 @@ import pytest
 import durable_sim as ds
 from durable_sim.durations import SECOND
 from durable_sim.workflows.handlers import QueryFailed
-from tests.models.replay_engine.scenes import caught_s, checked, do, echo, nap, shape
+from tests.models.replay_engine.scenes import caught_s, checked, do, echo, nap, only, shape
 
 A = "AScheduled AStarted ACompleted"
 
@@ -141,6 +141,43 @@ def test_a_mistake_in_a_signal_handler_fails_the_task(sim: ds.Simulation) -> Non
     assert handle.describe().task is not None and "ZeroDivisionError" in str(handle.describe())
     failed = handle.history().of("WorkflowTaskFailed")[0].attributes
     assert (failed["cause"], failed["failure"].type) == ("WORKFLOW_WORKER_UNHANDLED_FAILURE", "ZeroDivisionError")
+
+
+def test_a_workflow_failure_in_a_signal_handler_fails_the_workflow() -> None:
+    """As one in the main code does: the real SDK runs both in the same way."""
+
+    async def strict(ctx: ds.WorkflowContext) -> None:
+        def refuse() -> None:
+            raise ds.ApplicationError("not that", "Refused")
+
+        ctx.set_signal_handler("go", refuse)
+        await ctx.sleep("1h")
+
+    sim = ds.Simulation([strict])
+    handle = sim.start(strict)
+    sim.advance("1s")
+    handle.signal("go")
+    sim.advance("1s")
+    assert handle.status == "FAILED"
+    assert only(handle.history(), "WorkflowExecutionFailed")["failure"].type == "Refused"
+    checked(sim, strict)
+
+
+def test_a_signal_handler_may_continue_as_new() -> None:
+    """The run ends there, and the next begins."""
+
+    async def renewed(ctx: ds.WorkflowContext, rounds: int) -> int:
+        ctx.set_signal_handler("renew", lambda: ctx.continue_as_new(rounds + 1))
+        await ctx.wait_condition(lambda: rounds == 1)
+        return rounds
+
+    sim = ds.Simulation([renewed])
+    handle = sim.start(renewed, 0)
+    sim.advance("1s")
+    handle.signal("renew")
+    assert handle.result() == 1
+    assert len(handle.runs) == 2
+    checked(sim, renewed)
 
 
 # --- queries --------------------------------------------------------------------------------------------------------
@@ -298,6 +335,37 @@ def test_an_update_whose_handler_fails_is_completed_with_the_failure(sim: ds.Sim
     checked(sim, basket)
 
 
+def test_an_update_that_raises_what_fails_the_workflow_fails_alone() -> None:
+    """A type among the failure exception types is a failure of the update, not of the task or the workflow."""
+
+    @ds.workflow(failure_exception_types=(KeyError,))
+    async def lenient(ctx: ds.WorkflowContext) -> str:
+        ctx.set_update_handler("look up", lambda key: {}[key])
+        await ctx.sleep("1h")
+        return "done"
+
+    sim = ds.Simulation([lenient])
+    handle = sim.start(lenient)
+    with pytest.raises(ds.UpdateFailed, match="KeyError"):
+        handle.start_update("look up", "x").result()
+    assert handle.result() == "done"
+    checked(sim, lenient)
+
+
+def test_a_mistake_of_usage_in_a_handler_ends_the_simulation() -> None:
+    """An activity without a time-out is told at once, as it is in the main code."""
+
+    async def mistaken(ctx: ds.WorkflowContext) -> None:
+        ctx.set_signal_handler("go", lambda: ctx.execute_activity(echo))
+        await ctx.sleep("1h")
+
+    sim = ds.Simulation([mistaken])
+    handle = sim.start(mistaken)
+    with pytest.raises(ds.UserError, match=r"execute_activity\(echo\): give start_to_close_timeout"):
+        handle.signal("go")
+        sim.advance("1s")
+
+
 def test_an_update_without_a_handler_is_refused(sim: ds.Simulation) -> None:
     """The message names those that there are."""
     handle = sim.start(basket)
@@ -363,5 +431,5 @@ def test_an_update_of_a_closed_workflow_is_refused(sim: ds.Simulation) -> None:
     handle = sim.start(basket)
     handle.signal("close")
     handle.result()
-    with pytest.raises(ds.UserError, match="update .* it is completed"):
+    with pytest.raises(ds.UserError, match=r"update .* it is completed"):
         handle.update("add", 1)

@@ -112,9 +112,7 @@ def test_e4_an_attempt_that_failed_with_no_time_for_another_closes_at_once() -> 
 def test_e5_an_attempt_that_timed_out_with_no_time_for_another_hides_why() -> None:
     """Closed when start-to-close ends the first attempt, as SCHEDULE_TO_CLOSE without a cause."""
     policy = ds.RetryPolicy(initial_interval="3s")
-    handle = called(
-        nap, "1h", start_to_close_timeout="2s", schedule_to_close_timeout="4s", retry_policy=policy
-    )
+    handle = called(nap, "1h", start_to_close_timeout="2s", schedule_to_close_timeout="4s", retry_policy=policy)
     assert handle.result() == ["TIMEOUT", "SCHEDULE_TO_CLOSE"]
     assert at_s(handle.history(), "ActivityTaskTimedOut") == [2]
     assert only(handle.history(), "ActivityTaskTimedOut")["failure"].message == NO_TIME
@@ -130,9 +128,7 @@ def test_on_a_later_attempt_the_failure_before_is_the_cause() -> None:
         await ctx.sleep("1h")
 
     policy = ds.RetryPolicy(initial_interval="1s")
-    handle = called(
-        fails_then_hangs, start_to_close_timeout="2s", schedule_to_close_timeout="4s", retry_policy=policy
-    )
+    handle = called(fails_then_hangs, start_to_close_timeout="2s", schedule_to_close_timeout="4s", retry_policy=policy)
     assert handle.result() == ["TIMEOUT", "SCHEDULE_TO_CLOSE", "Flaky: first"]
     assert at_s(handle.history(), "ActivityTaskTimedOut") == [3]
 
@@ -159,9 +155,7 @@ def test_the_deadline_counts_from_the_schedule_not_from_the_start() -> None:
 # --- schedule to start ----------------------------------------------------------------------------------------------
 def test_f3_schedule_to_start_is_final() -> None:
     """Nobody took it in time: timed out without a start, and not retried."""
-    handle = called(
-        echo, start_to_close_timeout="1m", schedule_to_start_timeout="3s", task_queue="nobody's"
-    )
+    handle = called(echo, start_to_close_timeout="1m", schedule_to_start_timeout="3s", task_queue="nobody's")
     assert handle.result() == ["TIMEOUT", "SCHEDULE_TO_START"]
     assert shape(handle.history()) == "Started [T] AScheduled ATimedOut [T] Completed"
     told = only(handle.history(), "ActivityTaskTimedOut")

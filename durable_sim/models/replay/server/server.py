@@ -26,7 +26,7 @@ from durable_sim.models.replay.server.runs import Runs
 from durable_sim.models.replay.server.state import Run, StartOptions
 from durable_sim.models.replay.server.store import MemoryStore, Store
 from durable_sim.models.replay.server.timers import Timers
-from durable_sim.models.replay.server.workflow_tasks import HISTORY_MAX, TaskToken, WorkflowTasks
+from durable_sim.models.replay.server.workflow_tasks import TaskToken, WorkflowTasks
 from durable_sim.models.replay.wire import Wire
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflows.commands import (
@@ -56,12 +56,18 @@ from durable_sim.workflows.markers import PATCH
 from durable_sim.workflows.program import Note
 
 
+HISTORY_MAX = 51_200
+"""The real server's own limit."""
+
+
 class ServerOptions(NamedTuple):
-    """Settings of a server: how long a message takes, the shortest delay that it keeps, pinned runs or not."""
+    """Settings of a server: how long a message takes, the shortest delay that it keeps, pinned runs or not, and at how
+    many events it ends a run."""
 
     rpc_us: int = 0
     minimum_delay_us: int = 0
     pinned: bool = False
+    history_max: int | None = HISTORY_MAX
 
 
 class Server:
@@ -123,18 +129,19 @@ class Server:
         waiting, executions = self._messages, {run.workflow_id: run.execution for run in self.runs.values()}
         pollers, self._pollers = self._pollers, []
         self._boot()
-        self.recover(executions)
+        self._take_up(executions)
         self._messages.take_over(waiting, self.runs)
         for poller in pollers:
             self.poll(poller)
         self.wire.release()
 
-    def _stored(self) -> tuple[Run, ...]:
-        return self.store.load().runs
-
     def recover(self, executions: dict[str, Execution]) -> None:
-        """Take up the runs of the store: alarms, queues, and what was on its way from run to run."""
-        for run in self._stored():
+        """Take up the runs of the store."""
+        self.wire.enter(self._take_up, executions)
+
+    def _take_up(self, executions: dict[str, Execution]) -> None:
+        """Set alarms, fill queues, and send on what was on its way from run to run."""
+        for run in self.store.load().runs:
             run.execution = executions[run.workflow_id]
             self._runs.add(run)
         for run in self.runs.values():
@@ -317,7 +324,8 @@ class Server:
                 self._others.start_child(run, command, completed)
             case _:
                 self._carry_out_rare(run, command, completed)
-        if len(run.history) > HISTORY_MAX and run.open:
+        limit = self._options.history_max
+        if limit is not None and len(run.history) > limit and run.open:
             self._runs.terminate(run, "Workflow history count exceeds limit.", [], "history-service")
 
     def _carry_out_rare(self, run: Run, command: Command, completed: int) -> None:
