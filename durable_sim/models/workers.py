@@ -14,15 +14,30 @@ from durable_sim import trace as kinds
 from durable_sim.workflows.program import Program
 from durable_sim.world.world import World
 
+BASE = "base"
+"""The version of the code that a simulation begins with; a deploy names it to roll back."""
+
 
 class WorkerProcess:
     """One life of a worker, from start to crash or stop. A restart is another process under the same worker id."""
 
-    __slots__ = ("_bodies", "_inbox", "_memory", "_when_idle", "alive", "paused", "stopping", "version", "worker_id")
+    __slots__ = (
+        "_bodies",
+        "_inbox",
+        "_memory",
+        "_when_idle",
+        "alive",
+        "build",
+        "paused",
+        "stopping",
+        "version",
+        "worker_id",
+    )
 
     def __init__(self, worker_id: str, version: str | None) -> None:
         self.worker_id = worker_id
         self.version = version
+        self.build = version or BASE
         self.alive = True
         self.stopping = False
         self.paused = False

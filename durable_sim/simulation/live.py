@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any, Literal
 
-from durable_sim.durations import DAY, Duration, duration_us
+from durable_sim.durations import DAY, Duration, duration_us, format_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.shop import shop
 from durable_sim.models.executions import Execution, Home
@@ -19,10 +19,9 @@ from durable_sim.models.replay.history import History
 from durable_sim.models.replay.model import Replay, waits_of
 from durable_sim.models.replay.server.state import Run, StartOptions
 from durable_sim.models.replay.server.store import Store
-from durable_sim.models.workers import Fleet
+from durable_sim.models.workers import BASE, Fleet
 from durable_sim.randomness import Randomness
 from durable_sim.simulation.injector import Injector
-from durable_sim.simulation.run import BASE
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.trace import Trace
 from durable_sim.workflows.commands import IdReusePolicy
@@ -160,9 +159,9 @@ class WorkflowHandle:
         """
         answers: list[tuple[Any, str | None]] = []
         copies = tuple(copied(list(arguments), f"argument of query {name}"))
-        self._sim._server.query(
-            self.workflow_id, name, copies, lambda *answer: answers.append(answer), duration_us(timeout)
-        )
+        self._sim._server.query(self.workflow_id, name, copies, lambda *answer: answers.append(answer))
+        late = None, f"DEADLINE_EXCEEDED: no worker has answered within {timeout}"
+        self._sim._world.alarms.after(duration_us(timeout), answers.append, late)
         self._sim._until(lambda: bool(answers), f"query {name}")
         answer, problem = answers[0]
         if problem is not None:
@@ -236,8 +235,8 @@ class Simulation:
     ...     return f"hello {name}"
     >>> sim = Simulation([greet])
     >>> handle = sim.start(greet, "ada", id="g-1")
-    >>> handle.result(), seconds(sim.now_us)
-    ('hello ada', '86400.000s')
+    >>> handle.result(), format_us(sim.now_us)
+    ('hello ada', '1d')
     """
 
     def __init__(
@@ -336,6 +335,8 @@ class Simulation:
         self, workflow_id: str, reuse: IdReusePolicy, conflict: ConflictPolicy, signal: tuple[Any, ...] | None
     ) -> bool:
         """Whether the workflow of that id that is open already is the one wanted."""
+        if self._server.wire.held:
+            raise UserError(f"start of {workflow_id!r}: the server is down, expected it up; let time pass first")
         chain = self._server.chain(workflow_id)
         taken = self._server.current(workflow_id) if chain else None
         if taken is not None and taken.open and reuse != "TERMINATE_IF_RUNNING":

@@ -11,7 +11,7 @@ from durable_sim.durations import duration_us
 from durable_sim.errors import UnknownNameError
 from durable_sim.models.executions import Execution, Home, Model
 from durable_sim.models.registry import MODELS
-from durable_sim.models.workers import Fleet
+from durable_sim.models.workers import BASE, Fleet
 from durable_sim.randomness import Randomness
 from durable_sim.simulation.injector import Injector, Strike
 from durable_sim.simulation.scenario import Scenario
@@ -19,9 +19,6 @@ from durable_sim.trace import Trace
 from durable_sim.workflows.definitions import Build, definition_of
 from durable_sim.world.ledger import EffectKind, Entry
 from durable_sim.world.world import World
-
-BASE = "base"
-"""The version that a deploy names to roll back to the scenario's own workflow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,14 +250,13 @@ class WorkflowContext:
         self, name: str, function: Any, arguments: tuple[Any, ...], options: ActivityOptions, threshold_us: int | None
     ) -> Any:
         attempt, scheduled_us, program = 1, None, self._program
+        step = program.next_step()  # one for all rounds: the idempotency key goes with it
         while True:
             self._locals += 1
-            outcome = await program.issue_local(
-                ScheduleLocalActivity(
-                    program.next_step(), name, function, arguments, options, self._locals, attempt, threshold_us,
-                    scheduled_us,
-                )
-            )  # fmt: skip
+            command = ScheduleLocalActivity(
+                step, name, function, arguments, options, self._locals, attempt, threshold_us, scheduled_us
+            )
+            outcome = await program.issue_local(command)
             if not isinstance(outcome, LocalBackoff):
                 return outcome
             attempt, scheduled_us = outcome.attempt, outcome.scheduled_us

@@ -8,6 +8,7 @@ it does in asyncio: it reaches the innermost thing that is waited for, and comes
 
 from __future__ import annotations
 
+import inspect
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -181,6 +182,7 @@ class Program:
         "_steps",
         "_waiting",
         "blocked_us",
+        "closing",
         "continue_as_new_suggested",
         "dead",
         "failure",
@@ -196,6 +198,7 @@ class Program:
     def __init__(self) -> None:
         self.now_us = 0
         self.blocked_us = 0
+        self.closing: frozenset[int] = frozenset()
         self.history_length = 0
         self.continue_as_new_suggested = False
         self.main: Task[Any] | None = None
@@ -215,6 +218,13 @@ class Program:
     def start(self, coroutine: Coroutine[Any, Any, Any], *, patient: bool = False) -> None:
         """Make `coroutine` the main one; the program ends when it does."""
         self.main = Task(coroutine, self, patient=patient)
+
+    def discard_unstarted(self) -> None:
+        """Close the coroutines that were to run beside the others and never began: nothing of their code runs."""
+        for task in self.ready:
+            if inspect.getcoroutinestate(task.coroutine) == inspect.CORO_CREATED:
+                task.coroutine.close()
+        self.ready.clear()
 
     def end(self, error: BaseException) -> None:
         """Let the program end with an error that another coroutine than the main one has raised."""
@@ -279,7 +289,13 @@ class Program:
         return future
 
     def retract(self, step: int) -> bool:
-        """Take a command back that has not been handed over yet; False if it has."""
+        """Take a command back that has not been handed over yet; False if it has.
+
+        True as well where what it asked for has ended, and the code is about to be told (`closing`): there is nothing
+        left to cancel.
+        """
+        if step in self.closing:
+            return True
         for command in self._issued:
             if getattr(command, "step", None) == step:
                 self._issued.remove(command)

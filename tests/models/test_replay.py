@@ -634,7 +634,7 @@ def test_replay_changes_nothing_in_the_history_that_it_reads() -> None:
     whole = history(found)
     decision = replay(spoils, whole[:-2])
     assert decision == replay(spoils, whole[:-2])
-    assert decision.commands == (CompleteWorkflow([1, 2]),)
+    assert list(decision.commands) == [CompleteWorkflow([1, 2])]
     assert whole[0].attributes["input"] == [ORDER]
     assert [event.attributes["result"] for event in whole if event.type == events.ACTIVITY_TASK_COMPLETED] == [[1]]
 

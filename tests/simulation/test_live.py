@@ -157,6 +157,56 @@ def test_a_mistake_is_told_where_it_is_made(make: Any, message: str) -> None:
         make()
 
 
+@ds.activity
+async def makes_an_object(ctx: ds.ActivityContext) -> object:
+    """Returns what no history could keep."""
+    return object()
+
+
+async def returns_an_object(ctx: ds.WorkflowContext, where: str) -> object:
+    """Makes a value that no history could keep, here or there."""
+    if where == "activity":
+        await ctx.execute_activity(makes_an_object, start_to_close_timeout="1s")
+    if where == "local activity":
+        await ctx.execute_local_activity(makes_an_object, start_to_close_timeout="1s")
+    ctx.set_update_handler("make", lambda: object())
+    await ctx.sleep("1s")
+    return object()
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ("workflow", "result of returns_an_object"),
+        ("activity", "result of makes_an_object"),
+        ("local activity", "result of makes_an_object"),
+        ("update", "result of update make"),
+    ],
+)
+def test_a_result_that_no_history_could_keep_ends_the_simulation(where: str, name: str) -> None:
+    """It is named: a mistake in how the simulator is used, not a failure of the simulated world."""
+    sim = ds.Simulation([returns_an_object])
+    with pytest.raises(ds.UserError, match=f"^{name} is a object"):
+        handle = sim.start(returns_an_object, where)
+        handle.update("make") if where == "update" else handle.result()
+
+
+@pytest.mark.parametrize("option", ["memo", "search_attributes"])
+def test_memo_and_search_attributes_are_looked_at_at_the_start(option: str) -> None:
+    """As arguments are; what the caller changes later does not reach the workflow."""
+
+    async def tells(ctx: ds.WorkflowContext) -> Any:
+        return [dict(ctx.memo), dict(ctx.search_attributes)]
+
+    sim = ds.Simulation([tells])
+    with pytest.raises(ds.UserError, match="is a object: expected JSON-like data"):
+        sim.start(tells, **{option: {"a": object()}})
+    given = {"a": [1]}
+    handle = sim.start(tells, **{option: given})
+    given["a"].append(2)
+    assert {"a": [1]} in handle.result()
+
+
 def test_a_handle_shows_its_description() -> None:
     """In a notebook, say."""
     sim = ds.Simulation([charges])

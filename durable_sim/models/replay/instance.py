@@ -9,7 +9,7 @@ event of the history must be what the code issued at that place, or `NonDetermin
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from durable_sim.workflows.commands import (
     RecordMarker,
     RejectUpdate,
     ScheduleActivity,
+    ScheduleLocalActivity,
     SetPatch,
     StartChild,
 )
@@ -69,6 +70,7 @@ class Instance:
     """A workflow's code, run up to `position` events of its history. See `runner.WorkflowInstance`."""
 
     __slots__ = (
+        "_begun",
         "_build",
         "_cancel_requested",
         "_commands",
@@ -116,7 +118,8 @@ class Instance:
         self._signals: list[Event] = []
         self._jobs: list[Event] = []
         self._commands: dict[int, Command] = {}
-        self._local: dict[int, int] = {}
+        self._local: dict[int, ScheduleLocalActivity] = {}
+        self._begun: set[int] = set()
         self._ours = False
         self._cancel_requested = False
         self._started_us = 0
@@ -189,10 +192,15 @@ class Instance:
         self._activate(updates)
         self._note_local()
         for outcome in outcomes:
-            if outcome.seq not in self._local:
+            if outcome.seq not in self._local or self._ended:
                 break  # left over: the code did not ask for it, as matching will find
             self._resolve(outcome)
             self._note_local()
+
+    @property
+    def _ended(self) -> bool:
+        main = self.program.main
+        return main is not None and main.done
 
     def _foresee(self, marker: dict[str, Any], outcomes: list[LocalOutcome]) -> None:
         details = marker["details"]
@@ -214,8 +222,9 @@ class Instance:
             self._signals = []
         if program.main is None and jobs and jobs[0].type == kinds.WORKFLOW_EXECUTION_STARTED:
             self._start(jobs.pop(0))
-            jobs = self._cancelled_at_once(jobs)
             self._run()
+        if jobs and (signals or updates or len(jobs) > 1):
+            program.closing = frozenset(self._ends(jobs))
         if signals or updates:
             for event in signals:
                 self._handlers.signal(event.attributes["signal_name"], tuple(copied(event.attributes["input"])))
@@ -227,12 +236,13 @@ class Instance:
                 _JOBS[event.type](self, event)
             self._run()
 
-    def _cancelled_at_once(self, jobs: list[Event]) -> list[Event]:
-        """A request to cancel that came with the start: the code runs up to its first wait, which raises."""
+    def _ends(self, jobs: Sequence[Event]) -> Iterator[int]:
+        """The steps whose end the code is about to be told. What it cancels of them meanwhile, it cancels too late."""
         for event in jobs:
-            if event.type == kinds.WORKFLOW_EXECUTION_CANCEL_REQUESTED:
-                self._cancel_main(event)
-        return [event for event in jobs if event.type != kinds.WORKFLOW_EXECUTION_CANCEL_REQUESTED]
+            reference = _ENDS.get(event.type)
+            command = self._commands.get(event.attributes[reference]) if reference else None
+            if command is not None:
+                yield command.step  # type: ignore[union-attr]
 
     def _run(self) -> None:
         program = self.program
@@ -273,16 +283,19 @@ class Instance:
             raise WorkflowTaskError(failure_of(error)) from error
 
     # --- local activities -------------------------------------------------------------------------------------------
-    def _note_local(self) -> tuple[Any, ...]:
-        taken = self.program.take_local()
-        if not taken:
-            return ()
-        local = tuple(taken)
-        for command in local:
-            self._local[command.seq] = command.step
+    def _note_local(self) -> None:
+        for command in self.program.take_local():
+            self._local[command.seq] = command
             if command.function is not None:
                 self._build.learn_activity(command.name, command.function)
-        return local
+
+    def _to_begin(self) -> tuple[ScheduleLocalActivity, ...]:
+        """Those that the worker has not been given yet: new ones and, after a replay, those that have no outcome."""
+        if len(self._local) == len(self._begun):
+            return ()
+        waiting = tuple(command for seq, command in self._local.items() if seq not in self._begun)
+        self._begun.update(command.seq for command in waiting)
+        return waiting
 
     def resolve_local(self, outcome: LocalOutcome) -> Decision:
         """Tell how a local activity ended, within the task; gives what the code does next."""
@@ -290,7 +303,8 @@ class Instance:
         return self._decision()
 
     def _resolve(self, outcome: LocalOutcome) -> None:
-        program, step = self.program, self._local.pop(outcome.seq)
+        program, step = self.program, self._local.pop(outcome.seq).step
+        self._begun.discard(outcome.seq)
         program.now_us = outcome.complete_us
         program.tell(_marker(outcome))
         if outcome.failure is None:
@@ -304,10 +318,10 @@ class Instance:
     # --- decisions out ----------------------------------------------------------------------------------------------
     def _decision(self) -> Decision:
         program = self.program
-        local = self._note_local()
+        self._note_local()
         blocked_us, program.blocked_us = program.blocked_us, 0
-        if local or self._local:
-            return Decision((), (), local, blocked_us)
+        if self._local and not self._ended:  # a workflow that has ended waits for none of them
+            return Decision((), (), self._to_begin(), blocked_us, waits=True)
         return Decision(self._closed(program.take_issued()), program.take_notes(), (), blocked_us)
 
     def take_commands(self) -> Sequence[Command]:
@@ -318,6 +332,7 @@ class Instance:
         """The commands of a task, with the closing one if the function has ended."""
         main = self.program.main
         if main is not None and main.done:
+            self.program.discard_unstarted()
             commands.append(self._closing(main.error, main))
         for command in commands:
             match command:
@@ -477,6 +492,30 @@ def _frames(coroutine: Any) -> Iterable[tuple[str, str, int]]:
         coroutine = getattr(coroutine, "cr_await", None)
 
 
+_ENDS = {
+    **dict.fromkeys(
+        (
+            kinds.ACTIVITY_TASK_COMPLETED,
+            kinds.ACTIVITY_TASK_FAILED,
+            kinds.ACTIVITY_TASK_TIMED_OUT,
+            kinds.ACTIVITY_TASK_CANCELED,
+        ),
+        "scheduled_event_id",
+    ),
+    **dict.fromkeys(
+        (
+            kinds.CHILD_COMPLETED,
+            kinds.CHILD_FAILED,
+            kinds.CHILD_CANCELED,
+            kinds.CHILD_TIMED_OUT,
+            kinds.CHILD_TERMINATED,
+            kinds.CHILD_START_FAILED,
+        ),
+        "initiated_event_id",
+    ),
+    kinds.TIMER_FIRED: "started_event_id",
+}
+"""Events that end a step, and by which attribute they name its beginning."""
 _SOMETIMES_PASSED_OVER = (kinds.UPSERT_SEARCH_ATTRIBUTES, kinds.MARKER_RECORDED)
 
 

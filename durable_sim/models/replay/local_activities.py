@@ -7,7 +7,7 @@ does not run out (a workflow task heartbeat).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from durable_sim.durations import SECOND
 from durable_sim.models.attempts import ActivityTask, Attempt
@@ -20,10 +20,19 @@ from durable_sim.workflows.failures import START_TO_CLOSE, Failure, timeout_fail
 from durable_sim.workflows.retry import next_retry
 from durable_sim.world.alarms import Alarm
 
-HEARTBEAT_AFTER_US = 8 * SECOND
+HEARTBEAT_SHARE = 0.8
+"""After which part of a workflow task's time-out the task is completed, and another asked for."""
 THRESHOLD_US = 10 * SECOND
 Resume = Callable[[TaskToken, WorkflowInstance, LocalOutcome], None]
 Heartbeat = Callable[[TaskToken, WorkflowInstance], None]
+
+
+class Owner(NamedTuple):
+    """The run that local activities belong to: how the trace shows it, its workflow id, its tasks' time-out."""
+
+    shown: str
+    workflow_id: str
+    task_timeout_us: int
 
 
 class LocalActivities:
@@ -32,7 +41,7 @@ class LocalActivities:
     __slots__ = ("_alarms", "_home", "_process", "_runner", "_running", "_tokens", "belongs_to")
 
     def __init__(
-        self, home: Home, process: WorkerProcess, runner: CodeRunner, belongs_to: Callable[[str], tuple[str, str]]
+        self, home: Home, process: WorkerProcess, runner: CodeRunner, belongs_to: Callable[[str], Owner]
     ) -> None:
         self.belongs_to = belongs_to
         self._home = home
@@ -67,8 +76,9 @@ class LocalActivities:
     def _set_alarm(self, token: TaskToken, instance: WorkflowInstance, heartbeat: Heartbeat) -> None:
         alarm = self._alarms.get(token.run_id)
         if alarm is None or not alarm.set:
+            after_us = int(self.belongs_to(token.run_id).task_timeout_us * HEARTBEAT_SHARE)
             self._alarms[token.run_id] = self._home.world.alarms.after(
-                HEARTBEAT_AFTER_US, self._process.deliver, self._beat, token.run_id, instance, heartbeat
+                after_us, self._process.deliver, self._beat, token.run_id, instance, heartbeat
             )
 
     def _beat(self, run_id: str, instance: WorkflowInstance, heartbeat: Heartbeat) -> None:
@@ -122,10 +132,9 @@ class _Local:
         """Make the next attempt."""
         home, process, command = self._locals._home, self._locals._process, self.command
         function = self._locals._runner.activity(command.name) or command.function
-        shown, workflow_id = self._locals.belongs_to(self.run_id)
-        task = ActivityTask(
-            shown, self.run_id, command.step, command.name, function, command.arguments, self._number, (), workflow_id
-        )
+        owner = self._locals.belongs_to(self.run_id)
+        place = (owner.shown, self.run_id, command.step)
+        task = ActivityTask(*place, command.name, function, command.arguments, self._number, (), owner.workflow_id)
         self._attempt = Attempt(home.world, process, task, self._ended)
         limit_us = command.options.start_to_close_us or command.options.schedule_to_close_us
         if limit_us is not None:

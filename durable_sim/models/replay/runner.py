@@ -20,14 +20,16 @@ from durable_sim.workflows.program import Note, Program
 class Decision(NamedTuple):
     """What a stretch of workflow code brought.
 
-    `commands` in the order issued, a closing one last; none of them counts before all of `local` has been run and
-    told to the instance. `blocked_us` is how long the code held its thread.
+    `commands` in the order issued, a closing one last. Where the code `waits` for local activities there are none yet:
+    `local` are those to begin, and the commands come once all are told to the instance. `blocked_us` is how long the
+    code held its thread.
     """
 
     commands: Sequence[Command] = ()
     notes: Sequence[Note] = ()
     local: tuple[ScheduleLocalActivity, ...] = ()
     blocked_us: int = 0
+    waits: bool = False
 
 
 class LocalOutcome(NamedTuple):

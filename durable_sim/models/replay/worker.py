@@ -18,7 +18,7 @@ from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Home, Outcome
 from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.instance import DeadlockError
-from durable_sim.models.replay.local_activities import LocalActivities
+from durable_sim.models.replay.local_activities import LocalActivities, Owner
 from durable_sim.models.replay.runner import (
     CodeRunner,
     Decision,
@@ -97,13 +97,15 @@ class ReplayWorker:
         self._cache: OrderedDict[str, WorkflowInstance] = OrderedDict()
         self._attempts: dict[AttemptToken, Attempt] = {}
         self._heartbeats: dict[AttemptToken, _Heartbeats] = {}
-        self._owners: dict[str, tuple[str, str]] = {}
+        self._owners: dict[str, Owner] = {}
         self._send = server.wire.send  # a message arrives even if this process dies meanwhile
         self._local = LocalActivities(home, process, runner, self._owners.__getitem__)
 
     # --- workflow tasks ---------------------------------------------------------------------------------------------
     def workflow_task(self, token: TaskToken, events: list[Event], updates: Sequence[UpdateRequest]) -> None:
         """Run the code on the new events, from the cached instance or, with a whole history, from the top."""
+        if events[0].id == 1 and self._local.busy(token.run_id):
+            events = events[self._cache[token.run_id].position :]  # its local activities go on: so does the instance
         instance = self._instance(token.run_id, events)
         if instance is None:
             self._send(self._server.send_history, token, self)
@@ -148,7 +150,7 @@ class ReplayWorker:
 
     def _decided(self, token: TaskToken, instance: WorkflowInstance, decision: Decision) -> None:
         """Send the commands, or first run what is to be run here."""
-        if decision.local or self._local.busy(token.run_id):
+        if decision.waits:
             self._local.run(token, instance, decision.local, self._resume, self._heartbeat_task)
         else:
             self._answer(token, instance, decision.commands, decision.notes)
@@ -194,7 +196,8 @@ class ReplayWorker:
         self.evict(run_id)
         instance = self._cache[run_id] = self._runner.instance(events[0], run_id)
         shown = _shown_as(events[0])
-        self._owners[run_id] = shown, events[0].attributes["workflow_id"]
+        told = events[0].attributes
+        self._owners[run_id] = Owner(shown, told["workflow_id"], told["task_timeout_us"])
         self.process.remember(instance.token, shown)
         limit = self._options.cached_max
         if limit is not None and limit and len(self._cache) > limit:

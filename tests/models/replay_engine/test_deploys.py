@@ -156,7 +156,7 @@ def test_the_history_says_which_build_ran_a_task() -> None:
 
 def test_an_unknown_version_is_refused() -> None:
     """The message says which are known."""
-    with pytest.raises(ds.UserError, match="unknown version 'v9', known: base, same"):
+    with pytest.raises(ds.UserError, match="unknown code version 'v9': known: base, same"):
         simulation().deploy("v9")
 
 

@@ -16,7 +16,6 @@ from durable_sim.errors import UserError
 from durable_sim.models.replay import events
 from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.history_json import from_json, run_uuid, to_json
-from durable_sim.workflows.retry import policy_as_recorded
 from durable_sim.models.replay.json_fields import FIELDS
 from durable_sim.models.replay.order import HistoryError
 from durable_sim.workflows.failures import Failure
@@ -332,15 +331,12 @@ def test_json_makes_dicts_of_dataclasses_and_lists_of_tuples() -> None:
     assert read.attributes == {"signal_name": "go", "input": [{"sku": "a", "sizes": [1, 2]}]}
 
 
-def test_a_retry_policy_comes_back_as_a_server_records_it() -> None:
-    """The maximum interval is filled in; the delays stay the same."""
+def test_a_retry_policy_is_as_a_server_records_it() -> None:
+    """The maximum interval is filled in, 100 times the initial one; the delays are those of the policy."""
     policy = RetryPolicy("60s", maximum_attempts=2)
-    recorded = policy_as_recorded(policy)
-    assert (recorded.initial_interval, recorded.maximum_interval) == ("1m", "1h40m")
-    assert [recorded.delay_us(attempt) for attempt in (1, 5, 50)] == [
-        policy.delay_us(attempt) for attempt in (1, 5, 50)
-    ]
-    assert policy_as_recorded(recorded) == recorded
+    assert (policy.initial_interval, policy.maximum_interval) == ("1m", "1h40m")
+    assert [policy.delay_us(attempt) for attempt in (1, 5, 50)] == [60 * 10**6, 960 * 10**6, 6000 * 10**6]
+    assert RetryPolicy(policy.initial_interval, 2.0, policy.maximum_interval, 2) == policy
 
 
 def test_run_ids_become_uuids_and_come_back() -> None:

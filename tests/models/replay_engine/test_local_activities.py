@@ -256,6 +256,20 @@ def test_long_ones_keep_the_workflow_task_alive() -> None:
     checked(sim, waits)
 
 
+def test_the_task_is_kept_alive_by_its_own_time_out() -> None:
+    """80 % of it: with a task time-out of 5 s the worker asks for another after 4 s."""
+
+    async def waits(ctx: ds.WorkflowContext) -> Any:
+        return await local(ctx, nap, "7s")
+
+    sim = ds.Simulation([waits])
+    handle = sim.start(waits, task_timeout="5s")
+    assert handle.result() == "7s"
+    assert at_s(handle.history(), "WorkflowTaskCompleted") == [4, 7]
+    assert handle.history().of("WorkflowTaskTimedOut") == ()
+    checked(sim, waits)
+
+
 def test_a_worker_that_dies_during_a_long_one_begins_it_again() -> None:
     """Its tasks are kept alive to no end but time."""
 
@@ -289,6 +303,24 @@ def test_a_signal_during_a_long_one_is_seen_with_the_next_task() -> None:
     assert len(seen) == 1
     assert handle.result() == "12s"
     checked(sim, waits)
+
+
+def test_a_workflow_that_returns_does_not_wait_for_one() -> None:
+    """Nobody wants its result: the run closes at once, in the task in which it has been asked for too."""
+
+    async def hurries(ctx: ds.WorkflowContext, first: bool) -> str:
+        slow = local(ctx, nap, "30s")
+        if first:
+            await ctx.first_of(slow, local(ctx, nap, "1s"))
+        return "done"
+
+    for first, ends_s in ((True, 1), (False, 0)):
+        sim = ds.Simulation([hurries])
+        handle = sim.start(hurries, first)
+        assert handle.result() == "done"
+        assert sim.now_us == ends_s * SECOND
+        sim.run()
+        checked(sim, hurries)
 
 
 def test_a_cancelled_workflow_with_a_local_activity() -> None:

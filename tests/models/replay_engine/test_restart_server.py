@@ -133,19 +133,18 @@ def test_a_query_that_waits_is_answered_after_the_restart() -> None:
 
 
 def test_what_is_sent_to_a_server_that_is_down_arrives_later() -> None:
-    """Clients and workers try again: signals, results and starts are not lost, in their order."""
+    """Clients and workers try again: signals and results are not lost, in their order. A start is refused, as nobody can
+    say whether its id is taken."""
     sim = ds.Simulation([busy, child], workers=2)
     handle = sim.start(busy)
     sim.advance("18s")
     sim.restart_server("6s")
     handle.signal("add", 1)
     handle.signal("add", 2)
-    other = sim.start(child, id="other")
-    sim.advance("1s")
-    with pytest.raises(ds.DurableSimError):
-        other.status  # nobody knows of it yet
-    sim.advance("10s")
-    assert other.status == "RUNNING"
+    with pytest.raises(ds.UserError, match="start of 'other': the server is down"):
+        sim.start(child, id="other")
+    sim.advance("11s")
+    assert sim.start(child, id="other").status == "RUNNING"
     assert handle.result() == [*EXPECTED, 1, 2]
     first = next(record.time_us for record in sim.trace if record.kind == "result_recorded")
     assert first == 24 * SECOND  # the nap that was over at 20 s

@@ -413,6 +413,24 @@ def test_an_update_that_was_not_accepted_when_its_worker_died_is_given_to_the_ne
     checked(sim, basket)
 
 
+@pytest.mark.parametrize("later", range(0, 400, 50))
+def test_updates_that_come_while_a_task_runs_are_given_out_with_the_next(later: int) -> None:
+    """Messages take 0.1 s, and a signal's task is under way: none waits for ever, whatever the moment."""
+    sim = ds.Simulation([basket], rpc_latency="100ms")
+    handle = sim.start(basket)
+    sim.advance("1s")
+    handle.signal("add", 0)
+    sim.advance(f"{later}ms")
+    updates = [handle.start_update("add", item) for item in ("a", "bad", "b")]
+    assert updates[2].result() == 3
+    assert updates[0].result() == 2
+    with pytest.raises(ds.UpdateFailed, match="not here"):
+        updates[1].result()
+    handle.signal("close")
+    assert handle.result() == [0, "a", "b"]
+    checked(sim, basket)
+
+
 def test_updates_still_open_at_the_end_are_told_so(sim: ds.Simulation) -> None:
     """One that was accepted fails as AcceptedUpdateCompletedWorkflow."""
     handle = sim.start(basket)

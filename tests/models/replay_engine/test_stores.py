@@ -189,33 +189,79 @@ def test_another_process_goes_on_at_any_moment(make: Callable[[], Store]) -> Non
 
 
 # --- what else a restart must not change ------------------------------------------------------------------------------
+async def counts(ctx: ds.WorkflowContext) -> int:
+    """Adds up three numbers."""
+    seen: list[int] = []
+    ctx.set_signal_handler("add", seen.append)
+    ctx.set_query_handler("echo", lambda value: value)
+    ctx.set_update_handler("add", lambda value: seen.append(value) or len(seen))
+    await ctx.wait_condition(lambda: len(seen) == 3)
+    return sum(seen)
+
+
 def test_clients_go_on_waiting_over_a_restart() -> None:
     """What is asked for while the server is down is done once it is up, and an answer answers its own question."""
-
-    async def counts(ctx: ds.WorkflowContext) -> int:
-        seen: list[int] = []
-        ctx.set_signal_handler("add", seen.append)
-        ctx.set_query_handler("echo", lambda value: value)
-        ctx.set_update_handler("add", lambda value: seen.append(value) or len(seen))
-        await ctx.wait_condition(lambda: len(seen) == 3)
-        return sum(seen)
-
     sim = ds.Simulation([counts], rpc_latency="1s", store=SqliteStore(":memory:"))
     handle = sim.start(counts)
     sim.advance("5s")
     answers: list[Any] = []
-    for value in ("first", "second"):
-        sim._server.query(handle.workflow_id, "echo", (value,), lambda *answer: answers.append(answer), 60_000_000)
+
+    def ask(value: str) -> None:
+        sim._server.query(handle.workflow_id, "echo", (value,), lambda *answer: answers.append(answer))
+
+    ask("first")
+    sim.advance("5s")
+    ask("second")
     sim.restart_server("3s")
-    sim.advance("1s")
+    sim.advance("2s")
+    ask("third")
     handle.signal("add", 1)
     update = handle.start_update("add", 2)
-    sim._server.query(handle.workflow_id, "echo", ("third",), lambda *answer: answers.append(answer), 60_000_000)
     sim.advance("10s")
     assert update.result() == 2
     assert [answer for answer, _ in answers] == ["first", "second", "third"]
     handle.signal("add", 4)
     assert handle.result() == 7
+
+
+def test_what_reaches_a_run_that_has_closed_meanwhile_changes_nothing() -> None:
+    """A signal and an update that are sent while the server is down, to a run that closes before they get there, leave
+    no event; the update is refused."""
+    sim = ds.Simulation([counts], rpc_latency="1s")
+    handle = sim.start(counts)
+    sim.advance("5s")
+    for value in (1, 2, 3):
+        handle.signal("add", value)
+    sim.advance("3500ms")
+    sim.restart_server("5s")  # the result is on its way
+    sim.advance("2s")
+    handle.signal("add", 4)
+    update = handle.start_update("add", 5)
+    sim.run()
+    assert handle.result() == 6
+    assert handle.history().types[-1] == "WorkflowExecutionCompleted"
+    assert update.done
+    with pytest.raises(ds.UpdateFailed, match="rejected"):
+        update.result()
+
+
+def test_a_child_that_started_while_its_parents_task_ran_is_named_by_its_start() -> None:
+    """The end of a child names the event of its start, also where that was buffered and is long written down."""
+
+    async def child(ctx: ds.WorkflowContext) -> None:
+        await ctx.sleep("1m")
+
+    async def parent(ctx: ds.WorkflowContext) -> None:
+        ctx.set_signal_handler("hello", lambda: None)
+        await ctx.execute_child_workflow(child)
+
+    sim = ds.Simulation([parent, child], rpc_latency="1s", store=SqliteStore(":memory:"))
+    handle = sim.start(parent)
+    sim.advance("1500ms")
+    handle.signal("hello")
+    sim.run()
+    (started,), (ended,) = (handle.history().of(f"ChildWorkflowExecution{what}") for what in ("Started", "Completed"))
+    assert ended.attributes["started_event_id"] == started.id
 
 
 def test_a_worker_that_died_while_the_server_was_down_gets_no_task() -> None:

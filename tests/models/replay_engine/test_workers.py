@@ -174,7 +174,7 @@ def test_a_worker_can_be_started_again() -> None:
     assert handle.history().types[-1] == "WorkflowTaskScheduled"
     assert sim.start_worker("w1")
     assert handle.result() == "done"
-    with pytest.raises(ds.UserError, match="unknown worker 'w9', known: w1"):
+    with pytest.raises(ds.UserError, match="unknown worker 'w9': known: w1"):
         sim.crash("w9")
     checked(sim, sleepy)
 

@@ -33,10 +33,15 @@ NOT_FOUND = "workflow execution already completed"
 
 
 class Ticket(NamedTuple):
-    """An update whose end somebody waits for. Volatile."""
+    """An update whose end somebody waits for, or several. Volatile."""
 
     request: UpdateRequest
-    tell: OnUpdate
+    waiting: list[OnUpdate]
+
+    def tell(self, what: str, result: Any, failure: Failure | None) -> None:
+        """Tell all who wait."""
+        for tell in self.waiting:
+            tell(what, result, failure)
 
 
 class Query(NamedTuple):
@@ -47,7 +52,6 @@ class Query(NamedTuple):
     name: str
     arguments: tuple[Any, ...]
     tell: OnAnswer
-    due_us: int
 
 
 class Messages:
@@ -90,7 +94,7 @@ class Messages:
             tell("rejected", None, Failure("NotFound", NOT_FOUND))
             return
         tickets = self._tickets.setdefault(run.run_id, {})
-        tickets[request.id] = Ticket(request, tell)
+        tickets.setdefault(request.id, Ticket(request, [])).waiting.append(tell)
         if request.id in run.updates:
             tell("accepted", None, None)
         else:
@@ -152,22 +156,23 @@ class Messages:
         self._asked = before._asked
         for run_id, tickets in before._tickets.items():
             for ticket in list(tickets.values()):
-                self.update(runs[run_id], ticket.request, ticket.tell)
+                for tell in ticket.waiting:
+                    self.update(runs[run_id], ticket.request, tell)
         for query in before._queries.values():
-            left_us = query.due_us - self._journal.now_us
-            self.query(runs[query.run.run_id], query.name, query.arguments, query.tell, left_us)
+            self.query(runs[query.run.run_id], query.name, query.arguments, query.tell)
 
     # --- queries ----------------------------------------------------------------------------------------------------
-    def query(self, run: Run, name: str, arguments: tuple[Any, ...], tell: OnAnswer, timeout_us: int) -> None:
-        """Somebody asks, and waits so long for an answer."""
+    def query(self, run: Run, name: str, arguments: tuple[Any, ...], tell: OnAnswer) -> None:
+        """Somebody asks, and waits for an answer as long as he likes."""
         self._asked += 1
-        due_us = self._journal.now_us + timeout_us
-        query = self._queries[self._asked] = Query(self._asked, run, name, arguments, tell, due_us)
-        self._journal.after(timeout_us, self._overdue, query)
+        query = self._queries[self._asked] = Query(self._asked, run, name, arguments, tell)
         self._ask(query)
 
     def task_done(self, run: Run) -> None:
-        """A workflow task has been completed: the queries that waited for that can be asked."""
+        """A workflow task has been completed: the queries that waited for that can be asked, and updates that came
+        meanwhile get a task of their own."""
+        if self._tickets and run.open and self.take_updates(run):
+            self._schedule(run, True)
         if self._queries:
             for query in [one for one in self._queries.values() if one.run is run]:
                 self._ask(query)
@@ -191,7 +196,3 @@ class Messages:
         query = self._queries.pop(number, None)
         if query is not None:
             query.tell(answer, problem)
-
-    def _overdue(self, query: Query) -> None:
-        if self._queries.pop(query.number, None) is not None:
-            query.tell(None, "DEADLINE_EXCEEDED: no worker has answered in time")

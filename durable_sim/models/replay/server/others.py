@@ -6,6 +6,7 @@ of a child's end once, or never because it has ended itself.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from durable_sim import trace
@@ -64,18 +65,26 @@ class Others:
             return
         told = run.history[child.initiated_event_id - 1].attributes
         taken = self._runs.current(child.workflow_id)
+        if taken is not None and taken.options.parent == _parent(run, child.initiated_event_id):
+            self._child_started(run, child, taken)  # begun for the run that this one was reset from
+            if not taken.open:
+                self._journal.later(self.tell_parent, taken)
+            return
         if taken is not None and not may_follow(taken, told["id_reuse_policy"]):
             self._child_not_started(run, child, told)
             return
         if taken is not None and taken.open:
             self._runs.terminate(taken, "TerminateIfRunning WorkflowIdReusePolicy", [])
-        started = self._runs.start(self._execution(run, child), _child_options(run, child.initiated_event_id))
-        child.run_id = started.run_id
+        options = _child_options(run, child.initiated_event_id)
+        self._child_started(run, child, self._runs.start(self._execution(run, child), options))
+
+    def _child_started(self, run: Run, child: PendingChild, started: Run) -> None:
+        child.run_id = started.first_run_id
         self._journal.note(trace.CHILD_STARTED, run, data={"child": child.workflow_id}, step=child.step)
         attributes = {
             "initiated_event_id": child.initiated_event_id,
             "workflow_id": child.workflow_id,
-            "run_id": started.run_id,
+            "run_id": started.first_run_id,
             "workflow_type": child.workflow_type,
         }
         child.started_event_id = UNWRITTEN if run.task_started else len(run.history) + 1
@@ -105,8 +114,23 @@ class Others:
     recover = run_ended
     """Do again what a server that went down may not have come to."""
 
+    def hand_over_children(self, base: Run, run: Run) -> None:
+        """After a reset, the children that the copied part had begun belong to the new run."""
+        for child in run.children.values():
+            base.children.pop(child.initiated_event_id, None)
+            begun_for, now_for = (_parent(parent, child.initiated_event_id) for parent in (base, run))
+            for one in (self._runs.by_id[run_id] for run_id in self._runs.chains.get(child.workflow_id, ())):
+                if one.options.parent == begun_for:
+                    one.options = replace(one.options, parent=now_for)  # what its history says stays as it was
+                    self._journal.changed[one.run_id] = one
+            now = self._runs.current(child.workflow_id)
+            if now is not None and not now.open and child.run_id is not None:
+                self._journal.later(self.tell_parent, now)
+        self._journal.changed[base.run_id] = base
+
     def _leave_child(self, parent: Run, child: PendingChild) -> None:
-        del parent.children[child.initiated_event_id]
+        if parent.children.pop(child.initiated_event_id, None) is None:
+            return
         self._journal.changed[parent.run_id] = parent
         run = self._runs.current(child.workflow_id)
         if run is None or not run.open or child.run_id is None or run.first_run_id != child.run_id:
@@ -224,6 +248,11 @@ def may_follow(taken: Run, policy: str) -> bool:
     return policy != "ALLOW_DUPLICATE_FAILED_ONLY" or taken.status not in ("COMPLETED", "CONTINUED_AS_NEW")
 
 
+def _parent(run: Run, initiated_event_id: int) -> dict[str, Any]:
+    """How a child names its parent."""
+    return {"workflow_id": run.workflow_id, "run_id": run.run_id, "initiated_event_id": initiated_event_id}
+
+
 def _child_options(run: Run, initiated_event_id: int) -> StartOptions:
     told = run.history[initiated_event_id - 1].attributes
     own = {"workflow_id": run.workflow_id, "run_id": run.run_id}
@@ -236,6 +265,6 @@ def _child_options(run: Run, initiated_event_id: int) -> StartOptions:
         told["run_timeout_us"],
         told["task_timeout_us"],
         told["retry_policy"],
-        parent=own | {"initiated_event_id": initiated_event_id},
+        parent=_parent(run, initiated_event_id),
         root=run.options.root or own,
     )

@@ -163,6 +163,6 @@ class Queues:
             pollers.rotate(-1)
             poller = pollers[-1]
             if kind is None or poller.free[kind] > 0:
-                if not self._pinned or build is None or poller.process.version == build:
+                if not self._pinned or build is None or poller.process.build == build:
                     return poller
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from durable_sim.models.replay import events as kinds
 from durable_sim.models.replay.events import Event
-from durable_sim.models.replay.server.state import PendingActivity, PendingChild, PendingTimer, Run
+from durable_sim.models.replay.server.state import PendingActivity, PendingChild, PendingRequest, PendingTimer, Run
 from durable_sim.workflows.commands import ActivityOptions
 from durable_sim.workflows.failures import Failure
 
@@ -14,8 +14,8 @@ from durable_sim.workflows.failures import Failure
 def rebuilt(base: Run, run_id: str, event_id: int, reason: str, now_us: int) -> Run:
     """A new run with the history up to the workflow task at `event_id`, which is written down as failed by the reset.
 
-    Activities that had been asked for before and had not ended run again; timers keep their time; signals that came
-    later are given to the new run.
+    Activities that had been asked for before and had not ended run again; timers keep their time; children that had not
+    ended go on and belong to the new run; signals that came later are given to it.
     """
     started = event_id if base.history[event_id - 1].type == kinds.WORKFLOW_TASK_STARTED else _started(base, event_id)
     number = base.number + 1
@@ -73,6 +73,13 @@ def _take_up_others(run: Run, event: Event, told: dict[str, Any]) -> None:
             run.children[event.id] = PendingChild(
                 told["step"], told["workflow_id"], told["workflow_type"], told["parent_close_policy"], event.id
             )
+        case kinds.SIGNAL_EXTERNAL_INITIATED | kinds.CANCEL_EXTERNAL_INITIATED:
+            signal = event.type == kinds.SIGNAL_EXTERNAL_INITIATED
+            run.requests[event.id] = PendingRequest(told["step"], signal, event.id)
+        case kinds.EXTERNAL_SIGNALED | kinds.EXTERNAL_CANCEL_REQUESTED:
+            run.requests.pop(told["initiated_event_id"], None)
+        case kinds.SIGNAL_EXTERNAL_FAILED | kinds.CANCEL_EXTERNAL_FAILED:
+            run.requests.pop(told["initiated_event_id"], None)
         case kinds.CHILD_STARTED:
             child = run.children[told["initiated_event_id"]]
             child.run_id, child.started_event_id = told["run_id"], event.id

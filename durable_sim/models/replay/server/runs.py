@@ -109,7 +109,7 @@ class Runs:
         limits = [
             begun_us + limit_us
             for begun_us, limit_us in (
-                (run.started_us, options.run_timeout_us),
+                (self._begun_us(run), options.run_timeout_us),
                 (run.execution_started_us, options.execution_timeout_us),
             )
             if limit_us is not None
@@ -205,7 +205,11 @@ class Runs:
         self._begin(follower, {"continued_run_id": run.run_id, "initiator": "CONTINUE_AS_NEW"})
 
     def _spacing_us(self, run: Run) -> int:
-        return max(0, run.started_us + MINIMUM_SPACING_US - self._journal.now_us)
+        return max(0, self._begun_us(run) + MINIMUM_SPACING_US - self._journal.now_us)
+
+    def _begun_us(self, run: Run) -> int:
+        """When a run could begin to work: after the wait before its first task."""
+        return max(run.started_us, run.first_task_due_us)
 
     def _follower(self, run: Run, options: StartOptions, wait_us: int) -> Run:
         now_us = self._journal.now_us
@@ -227,7 +231,10 @@ class Runs:
     def _end(self, run: Run, status: RunStatus, told: dict[str, Any], follower: Run | None = None) -> None:
         journal = self._journal
         self._end_task(run, forced=status in ("TERMINATED", "TIMED_OUT"))
-        run.flush()
+        if run.in_batch:
+            run.buffered.clear()  # what its own commands have caused; anything else would have kept it from ending
+        else:
+            run.flush()
         run.status = status
         run.next_run_id = None if follower is None else follower.run_id
         run.cancel_alarms()

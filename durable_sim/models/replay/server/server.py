@@ -55,7 +55,6 @@ from durable_sim.workflows.handlers import UpdateRequest
 from durable_sim.workflows.markers import PATCH
 from durable_sim.workflows.program import Note
 
-
 HISTORY_MAX = 51_200
 """The real server's own limit."""
 
@@ -210,10 +209,10 @@ class Server:
         """Ask the open run of a workflow for an update."""
         self._to_open(workflow_id, "update", lambda run: self._messages.update(run, request, tell))
 
-    def query(self, workflow_id: str, name: str, arguments: tuple[Any, ...], tell: OnAnswer, timeout_us: int) -> None:
+    def query(self, workflow_id: str, name: str, arguments: tuple[Any, ...], tell: OnAnswer) -> None:
         """Query a workflow, open or closed."""
         self.current(workflow_id)
-        self.wire.enter(lambda: self._messages.query(self.current(workflow_id), name, arguments, tell, timeout_us))
+        self.wire.enter(lambda: self._messages.query(self.current(workflow_id), name, arguments, tell))
 
     def reset(self, workflow_id: str, event_id: int, reason: str) -> str:
         """Go back to a workflow task: another run begins with the history up to there. Gives its id.
@@ -233,9 +232,11 @@ class Server:
 
     def _reset(self, base: Run, run_id: str, event_id: int, reason: str) -> None:
         journal = self._journal
-        if base.open:
-            self._runs.terminate(base, reason or "reset", [])
         run = rebuilt(base, run_id, event_id, reason, journal.now_us)
+        self._others.hand_over_children(base, run)
+        if base.open:
+            base.next_run_id = run_id  # a parent goes on waiting
+            self._runs.terminate(base, reason or "reset", [])
         run.execution.status, run.execution.ended_us = "open", None
         run.execution.result = run.execution.failure = None
         self._runs.add(run)

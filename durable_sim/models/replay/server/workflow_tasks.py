@@ -67,8 +67,9 @@ class WorkflowTasks:
         journal.ask_for_task = self.schedule
 
     # --- scheduling -------------------------------------------------------------------------------------------------
-    def schedule(self, run: Run, *, speculative: bool = False) -> None:
-        """Put a task for this run into a queue, unless it has one already, has ended, or must not begin yet."""
+    def schedule(self, run: Run, *, speculative: bool = False, to: Poller | None = None) -> None:
+        """Put a task for this run into a queue, or give it `to` a worker, unless the run has one already, has ended, or
+        must not begin yet."""
         journal = self._journal
         if run.task is not None or run.status != RUNNING or run.first_task_due_us > journal.now_us:
             return
@@ -88,7 +89,11 @@ class WorkflowTasks:
             task.transient = [Event(event_id, now_us, kinds.WORKFLOW_TASK_SCHEDULED, attributes)]
         else:
             run.append(now_us, kinds.WORKFLOW_TASK_SCHEDULED, attributes)
-        self.enqueue(run)
+        if to is None:
+            self.enqueue(run)
+        else:
+            to.free[WORKFLOW] -= 1
+            self.start(run, to)
 
     def enqueue(self, run: Run) -> None:
         """Hand the scheduled task to a worker, or let it wait for one; on a sticky queue only so long."""
@@ -252,7 +257,7 @@ class WorkflowTasks:
         run.in_batch = False
         if run.open:
             if (run.buffered and run.flush()) or more:
-                self.schedule(run)
+                self.schedule(run, to=poller if more else None)
         self._done(run)
 
     def _write_completed(self, run: Run, task: WorkflowTask, poller: Poller) -> None:
@@ -265,8 +270,8 @@ class WorkflowTasks:
         }
         if poller.process.version is not None:
             attributes["build_id"] = poller.process.version
-            if run.build is None:
-                run.build = poller.process.version
+        if run.build is None:
+            run.build = poller.process.build
         self._journal.append(run, kinds.WORKFLOW_TASK_COMPLETED, attributes)
         run.last_completed_event_id = len(run.history)
         run.task, run.task_attempt, run.task_failures = None, 1, 0
