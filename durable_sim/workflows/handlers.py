@@ -88,21 +88,24 @@ class Handlers:
             self.running -= 1
 
     def update(self, request: UpdateRequest) -> None:
-        """Validate an update and, unless it is refused, let its handler run."""
-        program = self._program
+        """Handle an update, in its turn among what else has come."""
+        self._program.spawn(self._update(request))
+
+    def _let_in(self, request: UpdateRequest) -> Handler | None:
+        """Validate an update and say so; its handler, unless it is refused."""
+        tell = self._program.tell
         handler, validator = self._updates.get(request.name, (None, None))
         if handler is None:
             known = ", ".join(self._updates) or "none"
             message = f"Update handler for {request.name!r} expected but not found, and there are: {known}"
-            program.tell(RejectUpdate(request.id, Failure("ApplicationError", message)))
-            return
-        if validator is not None and not request.replayed:
-            refusal = self._refusal(request, validator)
-            if refusal is not None:
-                program.tell(RejectUpdate(request.id, refusal))
-                return
-        program.tell(AcceptUpdate(request.id, request.name, request.arguments))
-        program.spawn(self._update(request, handler))
+            tell(RejectUpdate(request.id, Failure("ApplicationError", message)))
+            return None
+        refusal = None if validator is None or request.replayed else self._refusal(request, validator)
+        if refusal is not None:
+            tell(RejectUpdate(request.id, refusal))
+            return None
+        tell(AcceptUpdate(request.id, request.name, request.arguments))
+        return handler
 
     def _refusal(self, request: UpdateRequest, validator: Handler) -> Failure | None:
         self._program.read_only = f"the validator of update {request.name}"
@@ -114,7 +117,10 @@ class Handlers:
             self._program.read_only = None
         return None
 
-    async def _update(self, request: UpdateRequest, handler: Handler) -> None:
+    async def _update(self, request: UpdateRequest) -> None:
+        handler = self._let_in(request)
+        if handler is None:
+            return
         self.running += 1
         try:
             result = copied(await _call(handler, request.arguments), f"result of update {request.name}")

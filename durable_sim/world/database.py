@@ -44,7 +44,8 @@ class Database:
 
     def __init__(self, env: simpy.Environment) -> None:
         self._env = env
-        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        # one thread uses it, but the one in which the collector finds it unused may be another
+        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA foreign_keys = ON")
         weakref.finalize(self, self._connection.close)  # from Python 3.13 on, an unclosed connection warns
         self._holder: Transaction | None = None

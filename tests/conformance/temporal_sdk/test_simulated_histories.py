@@ -89,7 +89,7 @@ def check_round_trip(history: Any) -> None:
         assert read[:3] == event[:3]
         for name, value in event.attributes.items():
             if value is not None and name != "step":
-                expected = value if isinstance(value, Failure) else as_json(value)
+                expected = value if isinstance(value, (Failure, ds.RetryPolicy)) else as_json(value)
                 assert read.attributes.get(name) == expected, (event, name)
 
 

@@ -252,7 +252,8 @@ class Activities:
         scheduled = activity.scheduled_event_id
         del run.activities[scheduled]
         attributes["scheduled_event_id"] = scheduled
-        attributes["identity"] = activity.worker
+        if event_type != kinds.ACTIVITY_TASK_TIMED_OUT:  # nobody told of that
+            attributes["identity"] = activity.worker
         if not started:
             attributes["started_event_id"] = 0
             self._journal.happened(run, (event_type, attributes))
