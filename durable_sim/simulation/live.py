@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any, Literal
 
-from durable_sim.durations import DAY, Duration, duration_us, format_us
+from durable_sim.durations import DAY, Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.shop import shop
 from durable_sim.models.executions import Execution, Home
@@ -235,8 +235,8 @@ class Simulation:
     ...     return f"hello {name}"
     >>> sim = Simulation([greet])
     >>> handle = sim.start(greet, "ada", id="g-1")
-    >>> handle.result(), format_us(sim.now_us)
-    ('hello ada', '1d')
+    >>> handle.result(), sim.now_us
+    ('hello ada', 86400000000)
     """
 
     def __init__(

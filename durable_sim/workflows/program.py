@@ -104,15 +104,14 @@ class Future(Generic[T]):
 class Task(Future[T]):
     """A coroutine that is being run; its result is the coroutine's."""
 
-    __slots__ = ("_cancelling", "_patient", "_ready", "awaited", "cancels", "coroutine")
+    __slots__ = ("_cancelling", "_ready", "awaited", "cancels", "coroutine")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T], program: Program, *, patient: bool = False) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, T], program: Program) -> None:
         super().__init__(program.turn)
         self.coroutine = coroutine
         self.awaited: Future[Any] | None = None
         self.cancels = 0  # how often it was asked to stop, without what a limit of its own has taken back
         self._cancelling = False
-        self._patient = patient
         self._ready = program.ready
         self._ready.append(self)
 
@@ -121,7 +120,7 @@ class Task(Future[T]):
         self._turn.task = self
         try:
             self.awaited = None
-            awaited = self._resume() if self._cancelling or self._patient else self.coroutine.send(None)
+            awaited = self._cancelled() if self._cancelling else self.coroutine.send(None)
             while not isinstance(awaited, Future):
                 awaited = self.coroutine.throw(_foreign(_named(awaited), self.coroutine))
         except StopIteration as end:
@@ -137,25 +136,16 @@ class Task(Future[T]):
         else:
             self.awaited = awaited
             awaited.when_done(self._wake)
-            if self._cancelling:  # a patient task, cancelled before it ever ran
-                self._cancelling = False
-                awaited.cancel()
 
-    def _resume(self) -> Any:
-        if self._cancelling and not self._patient:
-            self._cancelling = False
-            return self.coroutine.throw(CancelledError())
-        self._patient = False
-        return self.coroutine.send(None)
+    def _cancelled(self) -> Any:
+        self._cancelling = False
+        return self.coroutine.throw(CancelledError())
 
     def _wake(self, _: Future[Any]) -> None:
         self._ready.append(self)
 
     def cancel(self) -> bool:
-        """Throw a `CancelledError` into the coroutine where it waits, once what it waits for is given up.
-
-        A patient task (a workflow's main one) that has not run yet runs up to its first wait before that.
-        """
+        """Throw a `CancelledError` into the coroutine where it waits, once what it waits for is given up."""
         if self.done:
             return False
         self.cancels += 1
@@ -215,9 +205,9 @@ class Program:
         self._conditions: list[Condition] = []
         self._notes: list[Note] = []
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], *, patient: bool = False) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Make `coroutine` the main one; the program ends when it does."""
-        self.main = Task(coroutine, self, patient=patient)
+        self.main = Task(coroutine, self)
 
     def discard_unstarted(self) -> None:
         """Close the coroutines that were to run beside the others and never began: nothing of their code runs."""

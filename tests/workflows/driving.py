@@ -34,7 +34,7 @@ class Driven:
         self.markers = Markers(self.program)
         self.ctx = WorkflowContext(self.program, info(**more), self.handlers, self.markers)
         if workflow is not None:
-            self.program.start(workflow(self.ctx), patient=True)
+            self.program.start(workflow(self.ctx))
             self.program.advance()
 
     @property

@@ -433,26 +433,7 @@ def test_cancelling_reaches_the_code_where_it_waits(sketch: Sketch) -> None:
     assert not task.cancel()
 
 
-def test_a_patient_task_runs_up_to_its_first_wait_before_it_is_cancelled(sketch: Sketch) -> None:
-    """A workflow that is cancelled before its first task begins all the same; its first await raises."""
-
-    async def main(s: Sketch) -> None:
-        s.log.append("begun")
-        try:
-            await s.timer()
-        except CancelledError:
-            s.log.append("cancelled")
-            raise
-
-    sketch.program.start(main(sketch), patient=True)
-    assert sketch.program.main is not None
-    sketch.program.main.cancel()
-    sketch.program.advance()
-    assert sketch.log == ["begun", "cancelled"]
-    assert isinstance(sketch.program.main.error, CancelledError)
-
-
-def test_another_task_that_is_cancelled_before_it_runs_never_begins(sketch: Sketch) -> None:
+def test_a_task_that_is_cancelled_before_it_runs_never_begins(sketch: Sketch) -> None:
     """As in asyncio."""
 
     async def main(s: Sketch) -> None:

@@ -270,7 +270,7 @@ class Instance:
         self._definition = definition
         self._fails_on = self._handlers.fails_on = definition.fails_on
         context = WorkflowContext(self.program, self._make_info(told), self._handlers, self._markers)
-        self.program.start(definition.function(context, *copied(told["input"])), patient=True)
+        self.program.start(definition.function(context, *copied(told["input"])))
 
     def _read_for_the_guard(self, definition: WorkflowDefinition) -> None:
         """Let the guard find in the function what it could not see while it runs."""

@@ -186,6 +186,7 @@ WORKFLOWS = [order, parcel, lingers, fails, stubborn]
 # --- scripts --------------------------------------------------------------------------------------------------------
 def simulation(seed: int = 0, **options: Any) -> ds.Simulation:
     """Two workers that know everything here."""
+
     @ds.workflow(name="order")
     async def other(ctx: ds.WorkflowContext, number: int, again: int = 1) -> Any:
         return await changed_order(ctx, number, again)
@@ -349,5 +350,3 @@ def kept(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [kept(one) for one in value]
     return type(value), value
-
-

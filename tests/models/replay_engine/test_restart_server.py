@@ -133,8 +133,8 @@ def test_a_query_that_waits_is_answered_after_the_restart() -> None:
 
 
 def test_what_is_sent_to_a_server_that_is_down_arrives_later() -> None:
-    """Clients and workers try again: signals and results are not lost, in their order. A start is refused, as nobody can
-    say whether its id is taken."""
+    """Clients and workers try again: signals and results are not lost, in their order. A start is refused, as nobody
+    can say whether its id is taken."""
     sim = ds.Simulation([busy, child], workers=2)
     handle = sim.start(busy)
     sim.advance("18s")

@@ -25,8 +25,8 @@ from durable_sim.models.replay.server.run_json import (
 from durable_sim.models.replay.server.state import PendingActivity, Run, StartOptions, WorkflowTask
 from durable_sim.workflows.commands import ActivityOptions
 from durable_sim.workflows.failures import Failure
-from tests.models.replay_engine.busy import kept, perform, simulation, some_actions
 from tests.models.replay_engine.busy import begin as begin_all
+from tests.models.replay_engine.busy import kept, perform, simulation, some_actions
 
 NESTED = Failure(
     "ActivityError",

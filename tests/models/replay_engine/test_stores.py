@@ -1,4 +1,4 @@
-"""Stores: the memory and the file keep the same, all that changes is kept, and a restart at any moment loses nothing."""
+"""Stores: memory and file keep the same, all that changes is kept, and a restart at any moment loses nothing."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_many_restarts_of_the_server_lose_nothing(every: int) -> None:
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_another_process_goes_on_at_any_moment(make: Callable[[], Store]) -> None:
-    """Wherever a simulation is left for another one on its store, that one has all its events, and ends as it should."""
+    """Wherever a simulation is left for another on its store, that one has all its events, and ends as it should."""
     for step in range(1, steps_in_all() + 1, 3):
         store, left = make(), [step, step + 20, step + 60]
 

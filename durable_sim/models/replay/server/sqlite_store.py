@@ -1,10 +1,10 @@
 """A store in one SQLite file: runs outlive the process that made them, even one that is killed in the middle.
 
-Three tables: `meta` (one row: what file this is, the simulated time of the last save, how many saves there were), `runs`
-(a row a run, its state as JSON) and `events` (a row an event). What a save writes is one transaction. The journal is a
-write-ahead log with `synchronous = NORMAL`: a commit is in the hands of the operating system before `save` returns, so
-it survives the death of the process (SIGKILL too), and is on the disk only some time later, so the last ones may be lost
-with the machine, though never a part of one.
+Three tables: `meta` (one row: what file this is, the simulated time of the last save, how many saves there were),
+`runs` (a row a run, its state as JSON) and `events` (a row an event). What a save writes is one transaction. The
+journal is a write-ahead log with `synchronous = NORMAL`: a commit is in the hands of the operating system before `save`
+returns, so it survives the death of the process (SIGKILL too), and is on the disk only some time later, so the last
+ones may be lost with the machine, though never a part of one.
 
 Always holds: a run's events in the file are the first of its history, and grow only; two stores never write to one file
 in turns.
@@ -27,7 +27,8 @@ from durable_sim.models.replay.server.store import Stored
 FORMAT = "durable_sim runs"
 VERSION = 1
 _TABLES = (
-    "CREATE TABLE meta (format TEXT NOT NULL, version INTEGER NOT NULL, now_us INTEGER NOT NULL, saves INTEGER NOT NULL)",
+    "CREATE TABLE meta (format TEXT NOT NULL, version INTEGER NOT NULL, now_us INTEGER NOT NULL,"
+    " saves INTEGER NOT NULL)",
     "CREATE TABLE runs (number INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, events INTEGER NOT NULL,"
     " state TEXT NOT NULL)",
     "CREATE TABLE events (run_id TEXT NOT NULL, id INTEGER NOT NULL, time_us INTEGER NOT NULL, type TEXT NOT NULL,"
@@ -202,8 +203,8 @@ def _rows(run: Run) -> tuple[Run, str, list[_Row]]:
         return run, _text(to_json(run)), events
     except (TypeError, ValueError, RecursionError) as error:
         raise UserError(
-            f"run {run.run_id}: a value of it cannot be stored ({error}): expected JSON-like data; convert it before it "
-            "is given to the workflow"
+            f"run {run.run_id}: a value of it cannot be stored ({error}): expected JSON-like data; convert it before "
+            "it is given to the workflow"
         ) from None
 
 

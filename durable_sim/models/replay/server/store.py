@@ -1,7 +1,8 @@
 """Where a server keeps its runs. All that it needs after a restart is what its store gives back.
 
-A lasting store is told of changes after each operation of the server, before anybody else hears of them. `MemoryStore` keeps
-the runs themselves and outlives the server, not the process; `SqliteStore` (sqlite_store.py) outlives the process.
+A lasting store is told of changes after each operation of the server, before anybody else hears of them. `MemoryStore`
+keeps the runs themselves and outlives the server, not the process; `SqliteStore` (sqlite_store.py) outlives the
+process.
 """
 
 from __future__ import annotations
