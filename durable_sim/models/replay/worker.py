@@ -16,7 +16,7 @@ from durable_sim import trace
 from durable_sim.durations import SECOND
 from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Home, Outcome
-from durable_sim.models.replay.events import Event
+from durable_sim.models.replay.events import WORKFLOW_TASK_COMPLETED, Event
 from durable_sim.models.replay.instance import DeadlockError
 from durable_sim.models.replay.local_activities import LocalActivities, Owner
 from durable_sim.models.replay.runner import (
@@ -105,7 +105,7 @@ class ReplayWorker:
     def workflow_task(self, token: TaskToken, events: list[Event], updates: Sequence[UpdateRequest]) -> None:
         """Run the code on the new events, from the cached instance or, with a whole history, from the top."""
         if events[0].id == 1 and self._local.busy(token.run_id):
-            events = events[self._cache[token.run_id].position :]  # its local activities go on: so does the instance
+            events = self._new_to_the_busy(events, self._cache[token.run_id].position)
         instance = self._instance(token.run_id, events)
         if instance is None:
             self._send(self._server.send_history, token, self)
@@ -117,6 +117,13 @@ class ReplayWorker:
             data = {"events": len(events), "tasks": instance.replayed_tasks}
             self._home.world.trace.add(trace.REPLAYED, _shown_as(events[0]), self.process.worker_id, data=data)
         self._go_on(token, instance, decision)
+
+    def _new_to_the_busy(self, events: list[Event], position: int) -> list[Event]:
+        """What comes after the task that this worker has completed while local activities went on, so that they and
+        their instance go on too; the whole history, which ends both, if that task was lost."""
+        after = events[position] if position < len(events) else events[0]
+        ours = after.type == WORKFLOW_TASK_COMPLETED and after.attributes["identity"] == self.identity
+        return events[position:] if ours else events
 
     def _decide(
         self, token: TaskToken, instance: WorkflowInstance, code: Callable[..., Decision], *arguments: Any

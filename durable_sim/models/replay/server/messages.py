@@ -1,8 +1,8 @@
 """What comes from outside to a run: signals, requests to cancel, updates and queries.
 
 Signals and requests to cancel are events. An update is handed to the code with a workflow task of its own, and is an
-event only once the code has let it in; a query never is one. Always holds: a query is answered by code that has been
-given all that the history holds.
+event only once the code has let it in; a query never is one. Always holds: a query to an open run is answered by code
+that has been given all that the history holds, one to a closed run by code that has been given what its tasks gave it.
 """
 
 from __future__ import annotations

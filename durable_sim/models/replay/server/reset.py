@@ -15,7 +15,7 @@ def rebuilt(base: Run, run_id: str, event_id: int, reason: str, now_us: int) -> 
     """A new run with the history up to the workflow task at `event_id`, which is written down as failed by the reset.
 
     Activities that had been asked for before and had not ended run again; timers keep their time; children that had not
-    ended go on and belong to the new run; signals that came later are given to it.
+    ended go on and belong to the new run.
     """
     started = event_id if base.history[event_id - 1].type == kinds.WORKFLOW_TASK_STARTED else _started(base, event_id)
     number = base.number + 1
@@ -34,10 +34,15 @@ def rebuilt(base: Run, run_id: str, event_id: int, reason: str, now_us: int) -> 
         "new_run_id": run_id,
     }
     run.append(now_us, kinds.WORKFLOW_TASK_FAILED, failed)
+    return run
+
+
+def take_signals(base: Run, run: Run, now_us: int) -> None:
+    """Give a run made by a reset the signals that came to the other one later."""
+    started = run.history[-1].attributes["started_event_id"]
     for event in base.history[started:]:
         if event.type == kinds.WORKFLOW_EXECUTION_SIGNALED:
             run.append(now_us, event.type, event.attributes)
-    return run
 
 
 def _started(base: Run, completed: int) -> int:

@@ -21,7 +21,7 @@ from durable_sim.models.replay.server.journal import Journal
 from durable_sim.models.replay.server.messages import Messages, OnAnswer, OnUpdate
 from durable_sim.models.replay.server.others import Others, may_follow
 from durable_sim.models.replay.server.queues import Poller, Queues
-from durable_sim.models.replay.server.reset import rebuilt
+from durable_sim.models.replay.server.reset import rebuilt, take_signals
 from durable_sim.models.replay.server.runs import Runs
 from durable_sim.models.replay.server.state import Run, StartOptions
 from durable_sim.models.replay.server.store import MemoryStore, Store
@@ -237,6 +237,7 @@ class Server:
         if base.open:
             base.next_run_id = run_id  # a parent goes on waiting
             self._runs.terminate(base, reason or "reset", [])
+        take_signals(base, run, journal.now_us)  # those that were buffered too
         run.execution.status, run.execution.ended_us = "open", None
         run.execution.result = run.execution.failure = None
         self._runs.add(run)
