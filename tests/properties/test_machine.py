@@ -12,15 +12,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import durable_sim as ds
 from durable_sim import trace
 from durable_sim.durations import MINUTE, SECOND, duration_us
-from durable_sim.models.replay.instance import replay_history
+from durable_sim.models.replay.instance import _JOBS, Instance, replay_history
+from durable_sim.models.replay.server.journal import Journal
+from durable_sim.models.replay.server.state import Run
+from durable_sim.models.replay.server.timers import Timers
 from durable_sim.simulation.live import QueryFailed, UpdateHandle, WorkflowAlreadyStarted
+from durable_sim.workflows.handlers import Handlers
 from tests.properties import machine_model as model
 
 WORKFLOW_IDS = ("a", "b", "c", "d")
@@ -632,3 +643,60 @@ CALM = settings(
 )
 TestMachine = Machine.TestCase
 TestMachine.settings = CALM
+
+
+# --- planted bugs ---------------------------------------------------------------------------------------------------
+def lose_signals(patch: pytest.MonkeyPatch) -> None:
+    """What comes while a task runs is not always written."""
+    flush = Run.flush
+
+    def forgetful(run: Run) -> bool:
+        run.buffered = [one for one in run.buffered if one[0] != "WorkflowExecutionSignaled"]
+        return flush(run)
+
+    patch.setattr(Run, "flush", forgetful)
+
+
+def late_timers(patch: pytest.MonkeyPatch) -> None:
+    """Every timer is a second late."""
+    patch.setattr(Journal, "stretched_us", lambda journal, delay_us: delay_us + SECOND)
+
+
+def timers_that_cannot_be_called_off(patch: pytest.MonkeyPatch) -> None:
+    """The alarm of a timer that is called off rings."""
+
+    def call_off(timers: Timers, run: Run, timer: Any) -> tuple[str, int]:
+        return timer.timer_id, timer.started_event_id
+
+    patch.setattr(Timers, "_call_off", call_off)
+
+
+def endless_attempts(patch: pytest.MonkeyPatch) -> None:
+    """The limit of attempts is not kept."""
+    patch.setattr(
+        "durable_sim.models.replay.server.activities.next_retry", lambda policy, failure, attempt, *rest: SECOND
+    )
+
+
+def forgotten_requests(patch: pytest.MonkeyPatch) -> None:
+    """A request to cancel is written down, and the code never hears of it."""
+    patch.setattr(Instance, "_cancel_main", lambda instance, event: None)
+    patch.setitem(_JOBS, "WorkflowExecutionCancelRequested", lambda instance, event: None)
+
+
+def updates_that_pass(patch: pytest.MonkeyPatch) -> None:
+    """No validator is asked."""
+    patch.setattr(Handlers, "_refusal", lambda handlers, request, validator: None)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [lose_signals, late_timers, timers_that_cannot_be_called_off, endless_attempts, forgotten_requests,
+     updates_that_pass],
+)  # fmt: skip
+def test_the_machine_finds_what_is_wrong(plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine with one planted mistake does not come through."""
+    plant(monkeypatch)
+    hasty = settings(CALM, max_examples=400, phases=[Phase.generate], database=None)
+    with pytest.raises((AssertionError, ds.DurableSimError, pytest.fail.Exception)):
+        run_state_machine_as_test(Machine, settings=hasty)
