@@ -271,7 +271,7 @@ class Machine(RuleBasedStateMachine):
         *earlier, last = self.path(case)
         history = self.sim.handle(case.workflow_id).history(last)
         done = [place for place, event in enumerate(history) if event.type == "WorkflowTaskCompleted"]
-        end = done[-1] if done and model.is_closed(history) else len(history)
+        end = (done or [0])[-1] if model.is_closed(history) else len(history)
         return len(model.signals("add", [*earlier, last], self.sim.histories() | {last: ds.History(history[:end])}))
 
     def told(self, case: Case) -> list[Any]:
@@ -662,8 +662,8 @@ def late_timers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Journal, "stretched_us", lambda journal, delay_us: delay_us + SECOND)
 
 
-def timers_that_cannot_be_called_off(patch: pytest.MonkeyPatch) -> None:
-    """The alarm of a timer that is called off rings."""
+def timers_that_stay(patch: pytest.MonkeyPatch) -> None:
+    """A timer is still there after it has fired or was called off."""
 
     def call_off(timers: Timers, run: Run, timer: Any) -> tuple[str, int]:
         return timer.timer_id, timer.started_event_id
@@ -691,7 +691,7 @@ def updates_that_pass(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "plant",
-    [lose_signals, late_timers, timers_that_cannot_be_called_off, endless_attempts, forgotten_requests,
+    [lose_signals, late_timers, timers_that_stay, endless_attempts, forgotten_requests,
      updates_that_pass],
 )  # fmt: skip
 def test_the_machine_finds_what_is_wrong(plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:

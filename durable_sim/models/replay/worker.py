@@ -226,17 +226,16 @@ class ReplayWorker:
             instance.rewind(events)
 
     # --- queries ----------------------------------------------------------------------------------------------------
-    def query(self, number: int, history: list[Event], name: str, arguments: tuple[Any, ...]) -> None:
+    def query(self, number: int, run_id: str, history: list[Event], name: str, arguments: tuple[Any, ...]) -> None:
         """Answer a query from the cached instance or, if there is none, from one made for it."""
         try:
-            answer, problem = self.instance_for(history).query(name, arguments), None
+            answer, problem = self.instance_for(run_id, history).query(name, arguments), None
         except (QueryFailed, NonDeterminismError, WorkflowTaskError) as error:
             answer, problem = None, str(error)
         self._send(self._server.query_answered, number, answer, problem)
 
-    def instance_for(self, history: list[Event]) -> WorkflowInstance:
-        """An instance that has run over this history."""
-        run_id = history[0].attributes["run_id"]
+    def instance_for(self, run_id: str, history: list[Event]) -> WorkflowInstance:
+        """An instance of this run that has run over this history."""
         cached = self._cache.get(run_id)
         if cached is not None:
             return cached

@@ -195,3 +195,95 @@ def test_the_new_run_has_the_random_numbers_of_the_old() -> None:
     handle.reset(reset_point(handle, 1))
     assert handle.result() == found
     checked(sim, draws, strict=True)
+
+
+async def basket(ctx: ds.WorkflowContext) -> list[Any]:
+    """Collects what it is told until it is closed."""
+    items: list[Any] = []
+    closed: list[bool] = []
+    ctx.set_signal_handler("add", items.append)
+    ctx.set_signal_handler("close", lambda: closed.append(True))
+    ctx.set_query_handler("items", lambda: items)
+    await ctx.wait_condition(lambda: bool(closed))
+    return items
+
+
+def test_a_signal_that_waits_in_the_buffer_reaches_the_new_run() -> None:
+    """A worker had the workflow task when it came: it is written as the old run ends, and given to the new one."""
+    sim = ds.Simulation([basket], rpc_latency="100ms")
+    handle = sim.start(basket)
+    sim.advance("1s")
+    handle.signal("add", 1)
+    handle.signal("add", 2)
+    handle.reset(4)
+    handle.signal("close")
+    assert handle.result() == [1, 2]
+    checked(sim, basket)
+
+
+def test_a_query_is_answered_by_the_new_run() -> None:
+    """Not by the instance of the old one, which a worker may still have."""
+    sim = ds.Simulation([basket], workers=1)
+    handle = sim.start(basket)
+    handle.signal("add", 1)
+    assert handle.query("items") == [1]
+    handle.reset(4)
+    handle.signal("add", 2)
+    assert handle.query("items") == [1, 2]
+    handle.signal("close")
+    assert handle.result() == [1, 2]
+    checked(sim, basket)
+
+
+def test_timers_that_are_over_fire_together_in_the_order_in_which_they_were_due() -> None:
+    """The sleep of 3 s before the limit of 30 s; both in one task, where the limit still strikes, as in asyncio."""
+
+    async def naps(ctx: ds.WorkflowContext) -> str:
+        ctx.set_signal_handler("nudge", lambda: None)
+        async with ctx.timeout("30s"):
+            await ctx.sleep("3s")
+        await ctx.sleep("1h")
+        return "rested"
+
+    sim = ds.Simulation([naps])
+    handle = sim.start(naps)
+    sim.advance("1s")
+    handle.signal("nudge")
+    sim.advance("1m")
+    handle.reset(reset_point(handle, 1))
+    sim.advance("1s")
+    history = handle.history()
+    assert shape(history).endswith("TFailed [T] TimerFired TimerFired [T] Failed"), history
+    lengths = {event.id: event.attributes["start_to_fire_us"] for event in history.of("TimerStarted")}
+    fired = [lengths[event.attributes["started_event_id"]] for event in history.of("TimerFired")]
+    assert fired == [3_000_000, 30_000_000]
+    with pytest.raises(ds.ExecutionFailed, match="TimeoutError"):
+        handle.result()
+    checked(sim, naps)
+
+
+@pytest.mark.parametrize("rpc_latency", ["0s", "10ms"])
+def test_a_reset_of_a_reset_goes_back_to_before_a_childs_end(rpc_latency: str) -> None:
+    """The child belongs to whichever run is the last, and its end is told again."""
+
+    async def child(ctx: ds.WorkflowContext, name: str) -> str:
+        await ctx.sleep("10s")
+        return name
+
+    async def parent(ctx: ds.WorkflowContext) -> list[str]:
+        children = [await ctx.start_child_workflow(child, name, id=name) for name in "ab"]
+        await ctx.sleep("1s")
+        found = [await one.result for one in children]
+        await ctx.sleep("1m")
+        return found
+
+    sim = ds.Simulation([parent, child], rpc_latency=rpc_latency)
+    handle = sim.start(parent)
+    sim.advance("15s")
+    handle.reset(reset_point(handle, -1))
+    sim.advance("1s")
+    handle.reset(reset_point(handle, 3))
+    sim.advance("1s")
+    sim.restart_server()
+    assert handle.result() == ["a", "b"]
+    checked(sim, parent, child)

@@ -189,7 +189,8 @@ class Messages:
         poller = self._queues.sticky_poller(run.sticky) if run.sticky is not None else None
         poller = poller or self._queues.connected(run.options.task_queue, run.build)
         if poller is not None:
-            self._journal.send(poller.process, poller.query, query.number, run.history, query.name, query.arguments)
+            asked = query.number, run.run_id, run.history, query.name, query.arguments
+            self._journal.send(poller.process, poller.query, *asked)
 
     def answered(self, number: int, answer: Any, problem: str | None) -> None:
         """A worker has answered."""

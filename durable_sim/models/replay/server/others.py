@@ -118,10 +118,10 @@ class Others:
         """After a reset, the children that the copied part had begun belong to the new run."""
         for child in run.children.values():
             base.children.pop(child.initiated_event_id, None)
-            begun_for, now_for = (_parent(parent, child.initiated_event_id) for parent in (base, run))
             for one in (self._runs.by_id[run_id] for run_id in self._runs.chains.get(child.workflow_id, ())):
-                if one.options.parent == begun_for:
-                    one.options = replace(one.options, parent=now_for)  # what its history says stays as it was
+                if _is_run_of(one, child, _lineage(base)):
+                    # what its history says stays as it was
+                    one.options = replace(one.options, parent=_parent(run, child.initiated_event_id))
                     self._journal.changed[one.run_id] = one
             now = self._runs.current(child.workflow_id)
             if now is not None and not now.open and child.run_id is not None:
@@ -251,6 +251,19 @@ def may_follow(taken: Run, policy: str) -> bool:
 def _parent(run: Run, initiated_event_id: int) -> dict[str, Any]:
     """How a child names its parent."""
     return {"workflow_id": run.workflow_id, "run_id": run.run_id, "initiated_event_id": initiated_event_id}
+
+
+def _lineage(run: Run) -> list[str]:
+    """A run made by a reset, and those that it was made from."""
+    return [run.run_id, *(told["base_run_id"] for _, _, _, told in run.history if "base_run_id" in told)]
+
+
+def _is_run_of(run: Run, child: PendingChild, parents: list[str]) -> bool:
+    """Whether a run is one of a child's, which a parent or one of those that it was made from has asked for."""
+    if child.run_id is not None:
+        return run.first_run_id == child.run_id
+    parent = run.options.parent or {}
+    return parent.get("run_id") in parents and parent["initiated_event_id"] == child.initiated_event_id
 
 
 def _child_options(run: Run, initiated_event_id: int) -> StartOptions:

@@ -42,7 +42,7 @@ class Poller(Protocol):
     def rewind(self, run_id: str, events: int) -> None:
         """The last events given were those of a task that is not kept."""
 
-    def query(self, number: int, history: list[Event], name: str, arguments: tuple[Any, ...]) -> None:
+    def query(self, number: int, run_id: str, history: list[Event], name: str, arguments: tuple[Any, ...]) -> None:
         """Answer a query."""
 
 

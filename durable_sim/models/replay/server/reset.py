@@ -60,7 +60,7 @@ def _take_up(run: Run, event: Event, now_us: int) -> None:
         case kinds.ACTIVITY_TASK_CANCELED:
             run.activities.pop(told["scheduled_event_id"], None)
         case kinds.TIMER_STARTED:
-            due_us = max(now_us, event.time_us + told["start_to_fire_us"])
+            due_us = event.time_us + told["start_to_fire_us"]
             run.timers[event.id] = PendingTimer(told["step"], told["timer_id"], event.id, due_us)
         case kinds.TIMER_FIRED | kinds.TIMER_CANCELED:
             run.timers.pop(told["started_event_id"], None)

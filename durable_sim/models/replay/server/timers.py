@@ -36,11 +36,17 @@ class Timers:
         timer.alarm = self._journal.after(timer.due_us - self._journal.now_us, self._fired, run, timer)
 
     def _fired(self, run: Run, timer: PendingTimer) -> None:
-        if run.timers.pop(timer.started_event_id, None) is None:
+        """All timers of a run that are due by now fire together, in the order in which they were due."""
+        if timer.started_event_id not in run.timers:
             return
-        self._journal.note(trace.TIMER_FIRED, run, step=timer.step)
-        attributes = {"timer_id": timer.timer_id, "started_event_id": timer.started_event_id}
-        self._journal.happened(run, (kinds.TIMER_FIRED, attributes))
+        due = [one for one in run.timers.values() if one.due_us <= self._journal.now_us]
+        fired = []
+        for one in sorted(due, key=lambda one: one.due_us):
+            self._call_off(run, one)
+            self._journal.note(trace.TIMER_FIRED, run, step=one.step)
+            attributes = {"timer_id": one.timer_id, "started_event_id": one.started_event_id}
+            fired.append((kinds.TIMER_FIRED, attributes))
+        self._journal.happened(run, *fired)
 
     def cancel(self, run: Run, command: CancelTimer, completed: int) -> None:
         """A workflow calls a timer off; if it has fired meanwhile, that is taken back."""
