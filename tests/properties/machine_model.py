@@ -594,8 +594,8 @@ def _cancelled_too_late(history: ds.History) -> bool:
 
 
 def _fired_late(history: ds.History) -> bool:
-    """Whether timers came late, after a reset or a time without server: a limit then comes together with what it limits,
-    and strikes."""
+    """Whether timers came late, after a reset or a time without server: a limit then comes together with what it
+    limits, and strikes."""
     started = {event.id: event for event in history.of("TimerStarted")}
     return any(
         event.time_us > started[cause].time_us + started[cause].attributes["start_to_fire_us"]
