@@ -27,8 +27,10 @@ from durable_sim.checks.violations import Violation
 from durable_sim.errors import DurableSimError, ScenarioError, UserError
 from durable_sim.models.registry import MODELS
 from durable_sim.models.replay.history import History
+from durable_sim.models.replay.server.sqlite_store import SqliteStore
 from durable_sim.randomness import Constant, Exponential, LogNormal, Uniform
-from durable_sim.simulation.live import ExecutionFailed, Simulation, UpdateFailed, WorkflowHandle
+from durable_sim.simulation.handles import ExecutionFailed, UpdateFailed, WorkflowHandle
+from durable_sim.simulation.live import Simulation
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.version import __version__
 from durable_sim.workflows.activity_context import ActivityContext
@@ -48,6 +50,7 @@ from durable_sim.workflows.failures import (
     ServiceUnavailable,
     WorkflowFailure,
 )
+from durable_sim.workflows.handlers import QueryFailed
 from durable_sim.workflows.retry import RetryPolicy
 from durable_sim.workflows.saga import Saga, SagaStep, run_saga
 from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Mixture, Outage, Pause, Script
@@ -82,6 +85,7 @@ __all__ = [
     "OperationSpec",
     "Outage",
     "Pause",
+    "QueryFailed",
     "Rejected",
     "RetryPolicy",
     "Run",
@@ -96,6 +100,7 @@ __all__ = [
     "ServiceSpec",
     "ServiceUnavailable",
     "Simulation",
+    "SqliteStore",
     "Uniform",
     "UpdateFailed",
     "UserError",

@@ -7,27 +7,25 @@ nothing happens between two calls. Always holds: the same calls with the same se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
 from typing import Any, Literal
 
-from durable_sim.durations import DAY, Duration, duration_us
+from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.shop import shop
 from durable_sim.models.executions import Execution, Home
-from durable_sim.models.replay.describe import Description, describe
 from durable_sim.models.replay.history import History
-from durable_sim.models.replay.model import Replay, waits_of
+from durable_sim.models.replay.model import Replay
 from durable_sim.models.replay.server.state import Run, StartOptions
 from durable_sim.models.replay.server.store import Store
 from durable_sim.models.workers import BASE, Fleet
 from durable_sim.randomness import Randomness
+from durable_sim.simulation.driver import Driver
+from durable_sim.simulation.handles import WorkflowHandle
 from durable_sim.simulation.injector import Injector
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.trace import Trace
 from durable_sim.workflows.commands import IdReusePolicy
 from durable_sim.workflows.definitions import Build, definition_of, name_of
-from durable_sim.workflows.failures import Failure
-from durable_sim.workflows.handlers import QueryFailed, UpdateRequest
 from durable_sim.workflows.payloads import copied
 from durable_sim.workflows.retry import RetryPolicy
 from durable_sim.world.faults import Deploy, Fault, Script
@@ -37,182 +35,10 @@ from durable_sim.world.world import World
 
 Function = Callable[..., Any]
 ConflictPolicy = Literal["FAIL", "USE_EXISTING", "TERMINATE_EXISTING"]
-PATIENCE_US = 365 * DAY
 
 
 class WorkflowAlreadyStarted(UserError):
     """A workflow of this id is open, or its id may not be used again."""
-
-
-class ExecutionFailed(Exception):
-    """A workflow did not complete: its status says how, its cause why."""
-
-    def __init__(self, workflow_id: str, status: str, message: str = "") -> None:
-        super().__init__(workflow_id, status, message)
-        self.workflow_id = workflow_id
-        self.status = status
-        self.message = message
-
-    @property
-    def cause(self) -> BaseException | None:
-        """The failure behind it."""
-        return self.__cause__
-
-    def __str__(self) -> str:
-        return f"workflow {self.workflow_id}: {self.status}" + (f" ({self.message})" if self.message else "")
-
-
-class UpdateFailed(Exception):
-    """An update was refused by its validator, or its handler failed; the cause says why."""
-
-    def __init__(self, name: str, outcome: str, message: str) -> None:
-        super().__init__(name, outcome, message)
-        self.name = name
-        self.outcome = outcome
-        self.message = message
-
-    @property
-    def cause(self) -> BaseException | None:
-        """The failure behind it."""
-        return self.__cause__
-
-    def __str__(self) -> str:
-        return f"update {self.name} was {self.outcome}: {self.message}"
-
-
-class UpdateHandle:
-    """An update that was asked for; as time passes it is accepted and done, or refused."""
-
-    def __init__(self, sim: Simulation, name: str, id: str) -> None:
-        self._sim = sim
-        self.name = name
-        self.id = id
-        self.accepted = False
-        self.done = False
-        self.failure: Failure | None = None
-        self._rejected = False
-        self._value: Any = None
-
-    def _told(self, what: str, value: Any, failure: Failure | None) -> None:
-        self.accepted = self.accepted or what != "rejected"
-        if what != "accepted":
-            self.done, self._value, self.failure, self._rejected = True, value, failure, what == "rejected"
-
-    def result(self) -> Any:
-        """Let time pass until it is done; what its handler returned.
-
-        Raises:
-            UpdateFailed: it was refused, or its handler failed.
-        """
-        self._sim._until(lambda: self.done, f"update {self.name}")
-        if self.failure is not None:
-            outcome = "rejected" if self._rejected else "failed"
-            raise UpdateFailed(self.name, outcome, self.failure.told) from self.failure.to_exception()
-        return copied(self._value)
-
-
-class WorkflowHandle:
-    """A workflow by its id: the current run of it, whichever that is."""
-
-    def __init__(self, sim: Simulation, workflow_id: str) -> None:
-        self._sim = sim
-        self.workflow_id = workflow_id
-
-    @property
-    def _run(self) -> Run:
-        return self._sim._server.current(self.workflow_id)
-
-    @property
-    def status(self) -> str:
-        """RUNNING, COMPLETED, FAILED, CANCELED, TERMINATED, TIMED_OUT or CONTINUED_AS_NEW."""
-        return self._run.status
-
-    @property
-    def runs(self) -> tuple[str, ...]:
-        """The ids of its runs, in order."""
-        return self._sim._server.chain(self.workflow_id)
-
-    def history(self, run_id: str | None = None, *, transient: bool = False) -> History:
-        """The history of a run, by default the current one.
-
-        With `transient`, the events of a second or later attempt of a workflow task are shown behind it, as the real
-        server does, which are in the history only once that attempt has succeeded.
-        """
-        run = self._run if run_id is None else self._sim._server.runs[run_id]
-        passing = run.task.transient if transient and run.task is not None and not run.task.speculative else []
-        return History([*run.history, *passing])
-
-    def describe(self) -> Description:
-        """What an operator sees of it now."""
-        run = self._run
-        return describe(run, *waits_of(self._sim._replay, run))
-
-    def signal(self, name: str, *arguments: Any) -> None:
-        """Send a signal."""
-        self._sim._server.signal(self.workflow_id, name, list(copied(list(arguments), f"argument of signal {name}")))
-
-    def query(self, name: str, *arguments: Any, timeout: Duration = "15s") -> Any:
-        """Ask a query, and let time pass until it is answered.
-
-        Raises:
-            QueryFailed: there is no such handler, it raised, or nobody answered within `timeout`.
-        """
-        answers: list[tuple[Any, str | None]] = []
-        copies = tuple(copied(list(arguments), f"argument of query {name}"))
-        self._sim._server.query(self.workflow_id, name, copies, lambda *answer: answers.append(answer))
-        late = None, f"DEADLINE_EXCEEDED: no worker has answered within {timeout}"
-        self._sim._world.alarms.after(duration_us(timeout), answers.append, late)
-        self._sim._until(lambda: bool(answers), f"query {name}")
-        answer, problem = answers[0]
-        if problem is not None:
-            raise QueryFailed(problem)
-        return answer
-
-    def start_update(self, name: str, *arguments: Any, id: str | None = None) -> UpdateHandle:
-        """Ask for an update, and do not wait."""
-        self._sim._updates += 1
-        handle = UpdateHandle(self._sim, name, id or f"update-{self._sim._updates}")
-        copies = tuple(copied(list(arguments), f"argument of update {name}"))
-        request = UpdateRequest(handle.id, name, copies)
-        self._sim._server.update(self.workflow_id, request, handle._told)
-        return handle
-
-    def update(self, name: str, *arguments: Any, id: str | None = None) -> Any:
-        """Ask for an update, and let time pass until it is done; what its handler returned.
-
-        Raises:
-            UpdateFailed: it was refused, or its handler failed.
-        """
-        return self.start_update(name, *arguments, id=id).result()
-
-    def cancel(self) -> None:
-        """Ask it to stop, in its own way."""
-        self._sim._server.request_cancel(self.workflow_id)
-
-    def terminate(self, reason: str = "", *details: Any) -> None:
-        """End it at once; its code never hears of it."""
-        self._sim._server.terminate(self.workflow_id, reason, list(details))
-
-    def reset(self, event_id: int, reason: str = "") -> str:
-        """Go back to the workflow task at an event: a new run goes on from there. Gives the id of the run."""
-        return self._sim._server.reset(self.workflow_id, event_id, reason)
-
-    def result(self) -> Any:
-        """Let time pass until it has ended; what it returned.
-
-        Raises:
-            ExecutionFailed: it failed, was cancelled or terminated, or timed out.
-            UserError: nothing will ever end it, or it takes more than a year.
-        """
-        self._sim._until(lambda: not self._run.open and self._run.next_run_id is None, f"workflow {self.workflow_id}")
-        run = self._run
-        if run.failure is not None:
-            error = ExecutionFailed(self.workflow_id, run.status, run.failure.told)
-            raise error from run.failure.to_exception()
-        return copied(run.result)
-
-    def __repr__(self) -> str:
-        return str(self.describe())
 
 
 class Simulation:
@@ -268,7 +94,7 @@ class Simulation:
         self._replay = Replay(self._home, store=store, **({"guard": True} | options))
         self._server = self._replay.server
         self._executions: dict[str, Execution] = {}
-        self._updates = 0
+        self._driver = Driver(self._world, self._replay)
         if stored is not None:
             self._take_up(stored.runs)
         self._injector = Injector(self._world, self._fleet, self._scenario.process_faults(Randomness(seed)))
@@ -320,7 +146,7 @@ class Simulation:
             dict(memo or {}),
             dict(search_attributes or {}),
         )
-        handle = WorkflowHandle(self, workflow_id)
+        handle = WorkflowHandle(self._driver, workflow_id)
         if self._goes_on(workflow_id, id_reuse_policy, id_conflict_policy, signal):
             if signal is not None:
                 handle.signal(*signal)
@@ -360,7 +186,7 @@ class Simulation:
             UnknownNameError: there is none of that id.
         """
         self._server.current(workflow_id)
-        return WorkflowHandle(self, workflow_id)
+        return WorkflowHandle(self._driver, workflow_id)
 
     def history_of(self, workflow_id: str, run_id: str | None = None) -> History:
         """The history of a workflow's run, by default the current one."""
@@ -389,28 +215,11 @@ class Simulation:
 
     def advance(self, duration: Duration) -> None:
         """Let time pass; what is due at the very end happens too."""
-        env = self._world.env
-        until_us = self._world.now_us + duration_us(duration)
-        while env.peek() <= until_us:
-            env.step()
-        if self._world.now_us < until_us:
-            env.run(until=until_us)
+        self._driver.advance(duration)
 
     def run(self, limit: Duration = "365 days") -> None:
         """Let time pass until nothing is left to happen, at most for so long."""
-        env, until_us = self._world.env, self._world.now_us + duration_us(limit)
-        while env.peek() <= until_us:
-            env.step()
-
-    def _until(self, reached: Callable[[], bool], what: str) -> None:
-        env, until_us = self._world.env, self._world.now_us + PATIENCE_US
-        while not reached():
-            due_us = env.peek()
-            if due_us == inf:
-                raise UserError(f"{what}: nothing will ever happen that could end it\n{self._all_open()}")
-            if due_us > until_us:
-                raise UserError(f"{what}: not done after a year of simulated time\n{self._all_open()}")
-            env.step()
+        self._driver.run(limit)
 
     def run_until(self, reached: Callable[[], bool], what: str = "the condition") -> None:
         """Let time pass, step by step, until `reached()` is true.
@@ -418,12 +227,7 @@ class Simulation:
         Raises:
             UserError: it never will be, or takes more than a year.
         """
-        self._until(reached, what)
-
-    def _all_open(self) -> str:
-        return "\n".join(
-            str(describe(run, *waits_of(self._replay, run))) for run in self._server.runs.values() if run.open
-        )
+        self._driver.until(reached, what)
 
     # --- workers and the server -------------------------------------------------------------------------------------
     @property

@@ -26,7 +26,7 @@ import simpy
 import durable_sim as ds
 from durable_sim.library.orders import correct_order
 from durable_sim.library.shop import shop
-from durable_sim.models.replay.instance import replay_history
+from durable_sim.models.replay.native import replay_history
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.workflows.commands import CallService

@@ -8,7 +8,7 @@ from typing import Any
 import durable_sim as ds
 from durable_sim.library.orders import correct_order
 from durable_sim.models.replay.history import History
-from durable_sim.models.replay.instance import replay_history
+from durable_sim.models.replay.native import replay_history
 
 ORDER = {"order_id": "o-1", "items": [{"sku": "book", "quantity": 1}, {"sku": "lamp", "quantity": 2}]}
 

@@ -14,8 +14,9 @@ from durable_sim.durations import MINUTE, SECOND, duration_us
 from durable_sim.library.orders import correct_order
 from durable_sim.models.replay import events
 from durable_sim.models.replay.events import Event
-from durable_sim.models.replay.instance import Instance, info_of
+from durable_sim.models.replay.instance import Instance
 from durable_sim.models.replay.model import Replay
+from durable_sim.models.replay.native import info_of
 from durable_sim.models.replay.runner import Decision
 from durable_sim.randomness import Randomness
 from durable_sim.workflows.commands import CompleteWorkflow, FailWorkflow, ScheduleActivity, StartTimer

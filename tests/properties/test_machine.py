@@ -26,12 +26,14 @@ from hypothesis.stateful import (
 import durable_sim as ds
 from durable_sim import trace
 from durable_sim.durations import MINUTE, SECOND, duration_us
-from durable_sim.models.replay.instance import _JOBS, Instance, replay_history
+from durable_sim.models.replay.native import replay_history
+from durable_sim.models.replay.outcomes import JOBS
 from durable_sim.models.replay.server.journal import Journal
 from durable_sim.models.replay.server.state import Run
 from durable_sim.models.replay.server.timers import Timers
-from durable_sim.simulation.live import QueryFailed, UpdateHandle, WorkflowAlreadyStarted
-from durable_sim.workflows.handlers import Handlers
+from durable_sim.simulation.handles import UpdateHandle
+from durable_sim.simulation.live import WorkflowAlreadyStarted
+from durable_sim.workflows.handlers import Handlers, QueryFailed
 from tests.properties import machine_model as model
 
 WORKFLOW_IDS = ("a", "b", "c", "d")
@@ -680,8 +682,7 @@ def endless_attempts(patch: pytest.MonkeyPatch) -> None:
 
 def forgotten_requests(patch: pytest.MonkeyPatch) -> None:
     """A request to cancel is written down, and the code never hears of it."""
-    patch.setattr(Instance, "_cancel_main", lambda instance, event: None)
-    patch.setitem(_JOBS, "WorkflowExecutionCancelRequested", lambda instance, event: None)
+    patch.setitem(JOBS, "WorkflowExecutionCancelRequested", lambda instance, event: None)
 
 
 def updates_that_pass(patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any, overload
 
 from durable_sim.durations import seconds
 from durable_sim.models.replay.events import Event
-from durable_sim.models.replay.history_json import from_json, to_json
+from durable_sim.models.replay.exchange.histories import from_json, to_json
 from durable_sim.models.replay.order import check_order
 
 _SHOWN = (

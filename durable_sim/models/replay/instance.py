@@ -9,22 +9,20 @@ event of the history must be what the code issued at that place, or `NonDetermin
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from durable_sim.durations import format_us
 from durable_sim.models.replay import events as kinds
 from durable_sim.models.replay.events import Event
+from durable_sim.models.replay.local_markers import as_marker, from_marker
 from durable_sim.models.replay.matching_commands import asked_for, compare, recorded_as
-from durable_sim.models.replay.runner import Decision, LocalOutcome, Waiting, WorkflowTaskError
-from durable_sim.randomness import Randomness
+from durable_sim.models.replay.outcomes import JOBS, Outcomes
+from durable_sim.models.replay.runner import DeadlockError, Decision, LocalOutcome, Waiting, WorkflowTaskError
 from durable_sim.workflows.commands import (
     CancelWorkflow,
     Command,
     CompleteWorkflow,
     FailWorkflow,
-    RecordMarker,
     RejectUpdate,
     ScheduleActivity,
     ScheduleLocalActivity,
@@ -32,19 +30,17 @@ from durable_sim.workflows.commands import (
     StartChild,
 )
 from durable_sim.workflows.context import LocalBackoff, WorkflowContext, WorkflowInfo
-from durable_sim.workflows.definitions import Build, WorkflowDefinition, definition_of
+from durable_sim.workflows.definitions import Build, WorkflowDefinition
 from durable_sim.workflows.failures import (
     Failure,
     NonDeterminismError,
     WorkflowFailure,
     activity_error,
-    cancelled_failure,
-    child_error,
     failure_of,
     is_cancellation,
 )
 from durable_sim.workflows.handlers import Handlers, UpdateRequest
-from durable_sim.workflows.markers import LOCAL_ACTIVITY, PATCH, Markers
+from durable_sim.workflows.markers import PATCH, Markers
 from durable_sim.workflows.payloads import copied
 from durable_sim.workflows.program import ContinueRun, Program
 
@@ -54,26 +50,12 @@ if TYPE_CHECKING:
 MakeInfo = Callable[[dict[str, Any]], WorkflowInfo]
 
 
-class DeadlockError(WorkflowTaskError):
-    """The code held its thread for longer than the worker allows."""
-
-    def __init__(self, limit_us: int) -> None:
-        what = f"[TMPRL1101] Potential deadlock detected: workflow didn't yield within {format_us(limit_us)}"
-        super().__init__(Failure("_DeadlockError", f"{what}; move heavy work into an activity"))
-        self.limit_us = limit_us
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.limit_us,)
-
-
 class Instance:
     """A workflow's code, run up to `position` events of its history. See `runner.WorkflowInstance`."""
 
     __slots__ = (
         "_begun",
         "_build",
-        "_cancel_requested",
-        "_commands",
         "_definition",
         "_expected",
         "_fails_on",
@@ -84,6 +66,7 @@ class Instance:
         "_make_info",
         "_markers",
         "_ours",
+        "_outcomes",
         "_signals",
         "_started_us",
         "_strict",
@@ -112,16 +95,15 @@ class Instance:
         self._guard = guard
         self._handlers = Handlers(self.program)
         self._markers = Markers(self.program)
+        self._outcomes = Outcomes(self.program)
         self._definition: WorkflowDefinition | None = None
         self._fails_on: tuple[type[BaseException], ...] = ()
         self._expected: deque[Command] = deque()
         self._signals: list[Event] = []
         self._jobs: list[Event] = []
-        self._commands: dict[int, Command] = {}
         self._local: dict[int, ScheduleLocalActivity] = {}
         self._begun: set[int] = set()
         self._ours = False
-        self._cancel_requested = False
         self._started_us = 0
 
     @property
@@ -132,7 +114,7 @@ class Instance:
     # --- events in --------------------------------------------------------------------------------------------------
     def apply(self, events: Sequence[Event], updates: Sequence[UpdateRequest] = ()) -> Decision:
         """Feed the events after `position`; where the last one starts a workflow task, gives that task's decision."""
-        jobs, commands = _JOBS, kinds.COMMAND_EVENTS
+        jobs, commands = JOBS, kinds.COMMAND_EVENTS
         for place, event in enumerate(events):
             kind = event.type
             if kind in commands:
@@ -210,7 +192,7 @@ class Instance:
             case "SideEffect":
                 self._markers.recorded_values.append(details["data"][0])
             case "core_local_activity":
-                outcomes.append(_outcome(marker))
+                outcomes.append(from_marker(marker))
 
     # --- running code -----------------------------------------------------------------------------------------------
     def _activate(self, updates: Sequence[UpdateRequest]) -> None:
@@ -224,7 +206,7 @@ class Instance:
             self._start(jobs.pop(0))
             self._run()
         if jobs and (signals or updates or len(jobs) > 1):
-            program.closing = frozenset(self._ends(jobs))
+            program.closing = frozenset(self._outcomes.ends(jobs))
         if signals or updates:
             for event in signals:
                 self._handlers.signal(event.attributes["signal_name"], tuple(copied(event.attributes["input"])))
@@ -233,16 +215,8 @@ class Instance:
             self._run()
         if jobs:
             for event in jobs:
-                _JOBS[event.type](self, event)
+                self._outcomes.tell(event)
             self._run()
-
-    def _ends(self, jobs: Sequence[Event]) -> Iterator[int]:
-        """The steps whose end the code is about to be told. What it cancels of them meanwhile, it cancels too late."""
-        for event in jobs:
-            reference = _ENDS.get(event.type)
-            command = self._commands.get(event.attributes[reference]) if reference else None
-            if command is not None:
-                yield command.step  # type: ignore[union-attr]
 
     def _run(self) -> None:
         program = self.program
@@ -306,7 +280,7 @@ class Instance:
         program, step = self.program, self._local.pop(outcome.seq).step
         self._begun.discard(outcome.seq)
         program.now_us = outcome.complete_us
-        program.tell(_marker(outcome))
+        program.tell(as_marker(outcome))
         if outcome.failure is None:
             program.settle(step, copied(outcome.result))
         elif outcome.backoff_us is not None:
@@ -348,7 +322,7 @@ class Instance:
             return CompleteWorkflow(copied(main.result(), f"result of {name}"))
         if isinstance(error, ContinueRun):
             return error.command
-        if self._cancel_requested and is_cancellation(error):
+        if self._outcomes.cancel_requested and is_cancellation(error):
             return CancelWorkflow()
         if isinstance(error, (WorkflowFailure, TimeoutError, *self._fails_on)):
             return FailWorkflow(failure_of(error))
@@ -384,10 +358,10 @@ class Instance:
         if not expected:
             raise NonDeterminismError(event.id, recorded_as(event), "nothing more at this point")
         command = expected.popleft()
-        difference = compare(event, command, self._commands, self._strict)
+        difference = compare(event, command, self._outcomes.commands, self._strict)
         if difference is not None:
             raise NonDeterminismError(event.id, *difference)
-        self._commands[event.id] = command
+        self._outcomes.commands[event.id] = command
 
     def _nothing_left(self, event_id: int) -> None:
         """Every command of the task before must have come back by now."""
@@ -401,74 +375,6 @@ class Instance:
         self.apply(history)
         self._nothing_left(self.position)
         return self
-
-    # --- jobs -------------------------------------------------------------------------------------------------------
-    def _activity_closed(self, event: Event) -> None:
-        told = event.attributes
-        step = self._step_of(event, "scheduled_event_id")
-        if event.type == kinds.ACTIVITY_TASK_COMPLETED:
-            self.program.settle(step, copied(told["result"]))
-            return
-        canceled = event.type == kinds.ACTIVITY_TASK_CANCELED
-        failure = cancelled_failure(details=tuple(told.get("details") or ())) if canceled else told["failure"]
-        retry_state = told.get("retry_state") or ("CANCEL_REQUESTED" if canceled else "")
-        command: Any = self._commands[told["scheduled_event_id"]]
-        info = {
-            "activity_type": command.name,
-            "activity_id": command.id,
-            "scheduled_event_id": told["scheduled_event_id"],
-            "started_event_id": told.get("started_event_id", 0),
-            "identity": told.get("identity"),
-            "retry_state": retry_state,
-        }
-        self.program.settle(step, error=activity_error(command.name, retry_state, failure, info))
-
-    def _timer_fired(self, event: Event) -> None:
-        self.program.settle(self._step_of(event, "started_event_id"))
-
-    def _child_started(self, event: Event) -> None:
-        self.program.settle(self._step_of(event, "initiated_event_id"), event.attributes["run_id"])
-
-    def _child_start_failed(self, event: Event) -> None:
-        told = event.attributes
-        failure = Failure("WorkflowAlreadyStarted", "Workflow execution already started", non_retryable=True)
-        error = child_error(told["workflow_id"], "NON_RETRYABLE_FAILURE", failure, {"workflow_id": told["workflow_id"]})
-        self.program.settle(self._step_of(event, "initiated_event_id"), error=error)
-
-    def _child_closed(self, event: Event) -> None:
-        told = event.attributes
-        step = -self._step_of(event, "initiated_event_id")
-        if event.type == kinds.CHILD_COMPLETED:
-            self.program.settle(step, copied(told["result"]))
-            return
-        failure, state = _child_failure(event), told.get("retry_state") or "RETRY_POLICY_NOT_SET"
-        info = {name: told[name] for name in ("workflow_id", "run_id", "workflow_type", "initiated_event_id")}
-        info |= {"started_event_id": told.get("started_event_id", 0), "retry_state": state}
-        self.program.settle(step, error=child_error(told["workflow_id"], state, failure, info))
-
-    def _external_done(self, event: Event) -> None:
-        self.program.settle(self._step_of(event, "initiated_event_id"))
-
-    def _external_failed(self, event: Event) -> None:
-        told = event.attributes
-        message = "Unable to signal" if event.type == kinds.SIGNAL_EXTERNAL_FAILED else "Unable to cancel"
-        failure = Failure("ExternalWorkflowNotFound", f"{message} external workflow because it was not found")
-        step = self._step_of(event, "initiated_event_id")
-        self.program.settle(
-            step, error=failure._replace(message=f"{failure.message}: {told['workflow_id']}").to_exception()
-        )
-
-    def _cancel_main(self, event: Event) -> None:
-        self._cancel_requested = True
-        if self.program.main is not None:
-            self.program.main.cancel()
-
-    def _step_of(self, event: Event, reference: str) -> int:
-        cause = event.attributes[reference]
-        command = self._commands.get(cause)
-        if command is None:
-            raise NonDeterminismError(event.id, f"{event.type} of event {cause}", "nothing that it could belong to")
-        return command.step  # type: ignore[union-attr]
 
     # --- looking in -------------------------------------------------------------------------------------------------
     def query(self, name: str, arguments: tuple[Any, ...]) -> Any:
@@ -492,30 +398,6 @@ def _frames(coroutine: Any) -> Iterable[tuple[str, str, int]]:
         coroutine = getattr(coroutine, "cr_await", None)
 
 
-_ENDS = {
-    **dict.fromkeys(
-        (
-            kinds.ACTIVITY_TASK_COMPLETED,
-            kinds.ACTIVITY_TASK_FAILED,
-            kinds.ACTIVITY_TASK_TIMED_OUT,
-            kinds.ACTIVITY_TASK_CANCELED,
-        ),
-        "scheduled_event_id",
-    ),
-    **dict.fromkeys(
-        (
-            kinds.CHILD_COMPLETED,
-            kinds.CHILD_FAILED,
-            kinds.CHILD_CANCELED,
-            kinds.CHILD_TIMED_OUT,
-            kinds.CHILD_TERMINATED,
-            kinds.CHILD_START_FAILED,
-        ),
-        "initiated_event_id",
-    ),
-    kinds.TIMER_FIRED: "started_event_id",
-}
-"""Events that end a step, and by which attribute they name its beginning."""
 _SOMETIMES_PASSED_OVER = (kinds.UPSERT_SEARCH_ATTRIBUTES, kinds.MARKER_RECORDED)
 
 
@@ -529,147 +411,3 @@ def _is_passed_over(event: Event, expected: deque[Command]) -> bool:
     patch = told["details"]["patch-data"][0]
     known = bool(expected) and isinstance(expected[0], SetPatch) and expected[0].id == patch["id"]
     return bool(patch["deprecated"]) and not known
-
-
-def _marker(outcome: LocalOutcome) -> RecordMarker:
-    data = {
-        "seq": outcome.seq,
-        "attempt": outcome.attempt,
-        "activity_id": str(outcome.seq),
-        "activity_type": outcome.activity,
-        "complete_us": outcome.complete_us,
-        "backoff_us": outcome.backoff_us,
-        "original_schedule_us": outcome.scheduled_us,
-        "retry_state": outcome.retry_state,
-    }
-    details: dict[str, list[Any]] = {"data": [data]}
-    if outcome.failure is None:
-        details["result"] = [copied(outcome.result, f"result of {outcome.activity}")]
-    return RecordMarker(LOCAL_ACTIVITY, details, outcome.failure)
-
-
-def _outcome(marker: dict[str, Any]) -> LocalOutcome:
-    data = marker["details"]["data"][0]
-    result = marker["details"].get("result", [None])
-    return LocalOutcome(
-        data["seq"],
-        data["activity_type"],
-        data["attempt"],
-        data["complete_us"],
-        data["original_schedule_us"],
-        result[0] if result else None,
-        marker.get("failure"),
-        data.get("retry_state") or "",
-        data.get("backoff_us"),
-    )
-
-
-def _child_failure(event: Event) -> Failure:
-    match event.type:
-        case kinds.CHILD_FAILED:
-            return event.attributes["failure"]  # type: ignore[no-any-return]
-        case kinds.CHILD_CANCELED:
-            return cancelled_failure()
-        case kinds.CHILD_TERMINATED:
-            return Failure("TerminatedFailure", "terminated", kind="terminated")
-    return Failure("ActivityTimeout", "child workflow timed out", timeout_type="START_TO_CLOSE", kind="timeout")
-
-
-_Feed = Callable[[Instance, Event], None]
-
-
-_JOBS: Mapping[str, _Feed] = {
-    kinds.ACTIVITY_TASK_COMPLETED: Instance._activity_closed,
-    kinds.ACTIVITY_TASK_FAILED: Instance._activity_closed,
-    kinds.ACTIVITY_TASK_TIMED_OUT: Instance._activity_closed,
-    kinds.ACTIVITY_TASK_CANCELED: Instance._activity_closed,
-    kinds.TIMER_FIRED: Instance._timer_fired,
-    kinds.CHILD_STARTED: Instance._child_started,
-    kinds.CHILD_START_FAILED: Instance._child_start_failed,
-    kinds.CHILD_COMPLETED: Instance._child_closed,
-    kinds.CHILD_FAILED: Instance._child_closed,
-    kinds.CHILD_CANCELED: Instance._child_closed,
-    kinds.CHILD_TIMED_OUT: Instance._child_closed,
-    kinds.CHILD_TERMINATED: Instance._child_closed,
-    kinds.EXTERNAL_SIGNALED: Instance._external_done,
-    kinds.EXTERNAL_CANCEL_REQUESTED: Instance._external_done,
-    kinds.SIGNAL_EXTERNAL_FAILED: Instance._external_failed,
-    kinds.CANCEL_EXTERNAL_FAILED: Instance._external_failed,
-    kinds.WORKFLOW_EXECUTION_CANCEL_REQUESTED: Instance._cancel_main,
-}
-
-
-class NativeRunner:
-    """Runs this package's own workflow functions: one build of them. See `runner.CodeRunner`."""
-
-    __slots__ = ("_build", "_deadlock_us", "_guard", "_make_info", "_strict")
-
-    def __init__(
-        self,
-        build: Build,
-        make_info: Callable[[str, dict[str, Any]], WorkflowInfo],
-        *,
-        strict: bool = False,
-        guard: Guard | None = None,
-        deadlock_us: int | None = None,
-    ) -> None:
-        self._build = build
-        self._make_info = make_info
-        self._strict = strict
-        self._guard = guard
-        self._deadlock_us = deadlock_us
-
-    def instance(self, started: Event, run_id: str) -> Instance:
-        """A new instance for the run of this id, whose history begins with this event."""
-        options: dict[str, Any] = {"strict": self._strict, "guard": self._guard, "deadlock_us": self._deadlock_us}
-        return Instance(self._build, partial(self._make_info, run_id), **options)
-
-    def activity(self, name: str) -> Callable[..., Any] | None:
-        """The activity of that name, if this build has one."""
-        return self._build.activity(name)
-
-
-def info_of(run_id: str, started: dict[str, Any], randomness: Randomness) -> WorkflowInfo:
-    """The identity of a run, from its first event.
-
-    Its random numbers go with the run id recorded there: a run made by a reset has those of the run it came from.
-    """
-    workflow_id, own = started["workflow_id"], started["run_id"]
-    name = ("workflow", workflow_id) if own == workflow_id else ("workflow", workflow_id, own)
-    return WorkflowInfo(
-        workflow_id,
-        run_id,
-        started["workflow_type"],
-        lambda: randomness.stream(*name),
-        started.get("attempt") or 1,
-        started.get("task_queue") or "main",
-        started.get("continued_run_id"),
-        started.get("parent"),
-        started.get("memo") or {},
-        started.get("search_attributes") or {},
-    )
-
-
-def replay_history(
-    workflows: Callable[..., Any] | Iterable[Callable[..., Any]],
-    history: Sequence[Event],
-    *,
-    strict: bool = False,
-    seed: int = 0,
-) -> Instance:
-    """Run workflow code over a whole history, as the real SDK's Replayer does; gives the instance at its end.
-
-    `workflows` are the functions of the build to try, `seed` that of the simulation that made the history. With
-    `strict`, arguments, time-outs and timer lengths are compared too, which the real engine lets pass.
-
-    Raises:
-        NonDeterminismError: the code does not issue the commands that the history has.
-        WorkflowTaskError: the code raised something that is no workflow failure.
-    """
-    functions = [workflows] if callable(workflows) else list(workflows)
-    build = Build(None, {definition_of(function).name: function for function in functions})
-
-    def make_info(started: dict[str, Any]) -> WorkflowInfo:
-        return info_of(started["run_id"], started, Randomness(seed))
-
-    return Instance(build, make_info, strict=strict).replay(history)

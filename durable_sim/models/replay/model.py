@@ -11,7 +11,7 @@ from durable_sim.durations import Duration, duration_us, seconds
 from durable_sim.errors import UserError
 from durable_sim.models.executions import Execution, Home
 from durable_sim.models.replay.events import WORKFLOW_TASK_COMPLETED
-from durable_sim.models.replay.instance import NativeRunner, info_of
+from durable_sim.models.replay.native import NativeRunner, info_of
 from durable_sim.models.replay.prefixes import replay_prefixes
 from durable_sim.models.replay.runner import CodeRunner, Waiting, WorkflowInstance, WorkflowTaskError
 from durable_sim.models.replay.server.server import HISTORY_MAX, Server, ServerOptions

@@ -1,7 +1,7 @@
 """The seam between the engine and whatever runs workflow code.
 
 The server and the worker know user code only as a `CodeRunner`: it makes an instance of a run, which is given history
-events and gives commands. `NativeRunner` (in instance.py) runs this package's own workflow functions; a class of
+events and gives commands. `NativeRunner` (in native.py) runs this package's own workflow functions; a class of
 another SDK can stand behind the same two protocols.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from durable_sim.durations import format_us
 from durable_sim.models.replay.events import Event
 from durable_sim.workflows.commands import Command, ScheduleLocalActivity
 from durable_sim.workflows.failures import Failure
@@ -64,6 +65,18 @@ class WorkflowTaskError(Exception):
 
     def __str__(self) -> str:
         return f"{self.failure.type}: {self.failure.message}"
+
+
+class DeadlockError(WorkflowTaskError):
+    """The code held its thread for longer than the worker allows."""
+
+    def __init__(self, limit_us: int) -> None:
+        what = f"[TMPRL1101] Potential deadlock detected: workflow didn't yield within {format_us(limit_us)}"
+        super().__init__(Failure("_DeadlockError", f"{what}; move heavy work into an activity"))
+        self.limit_us = limit_us
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.limit_us,)
 
 
 class WorkflowInstance(Protocol):

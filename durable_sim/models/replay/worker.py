@@ -17,10 +17,10 @@ from durable_sim.durations import SECOND
 from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Home, Outcome
 from durable_sim.models.replay.events import WORKFLOW_TASK_COMPLETED, Event
-from durable_sim.models.replay.instance import DeadlockError
 from durable_sim.models.replay.local_activities import LocalActivities, Owner
 from durable_sim.models.replay.runner import (
     CodeRunner,
+    DeadlockError,
     Decision,
     LocalOutcome,
     Waiting,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from durable_sim.models.replay.events import Event
-from durable_sim.models.replay.history_json import from_json
+from durable_sim.models.replay.exchange.histories import from_json
 
 FOLDER = Path(__file__).parent
 Entry = dict[str, Any]

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 import durable_sim as ds
-from durable_sim.models.replay.history_json import to_json
-from durable_sim.models.replay.instance import Instance, replay_history
+from durable_sim.models.replay.exchange.histories import to_json
+from durable_sim.models.replay.instance import Instance
+from durable_sim.models.replay.native import replay_history
 from tests.conformance.temporal.goldens import manifest, recorded
 from tests.conformance.temporal.known_differences import NOT_PORTABLE
 from tests.conformance.temporal.native_workflows import workflows

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from durable_sim.models.replay.history_json import from_json, to_json
+from durable_sim.models.replay.exchange.histories import from_json, to_json
 
 pytest.importorskip("temporalio")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import durable_sim as ds
-from durable_sim.models.replay.history_json import from_json
+from durable_sim.models.replay.exchange.histories import from_json
 from durable_sim.models.replay.order import check_order
 from durable_sim.workflows.failures import Failure
 from durable_sim.workflows.payloads import as_json

@@ -7,7 +7,7 @@ from typing import Any
 
 import durable_sim as ds
 from durable_sim.durations import SECOND
-from durable_sim.models.replay.instance import replay_history
+from durable_sim.models.replay.native import replay_history
 
 Workflow = Callable[..., Coroutine[Any, Any, Any]]
 ONCE = ds.RetryPolicy(maximum_attempts=1)

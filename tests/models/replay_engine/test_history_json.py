@@ -15,8 +15,8 @@ import pytest
 from durable_sim.errors import UserError
 from durable_sim.models.replay import events
 from durable_sim.models.replay.events import Event
-from durable_sim.models.replay.history_json import from_json, run_uuid, to_json
-from durable_sim.models.replay.json_fields import FIELDS
+from durable_sim.models.replay.exchange.fields import FIELDS
+from durable_sim.models.replay.exchange.histories import from_json, run_uuid, to_json
 from durable_sim.models.replay.order import HistoryError
 from durable_sim.workflows.failures import Failure
 from durable_sim.workflows.retry import RetryPolicy

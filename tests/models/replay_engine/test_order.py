@@ -11,7 +11,7 @@ import pytest
 from durable_sim.errors import UserError
 from durable_sim.models.replay import order
 from durable_sim.models.replay.events import Event
-from durable_sim.models.replay.history_json import from_json
+from durable_sim.models.replay.exchange.histories import from_json
 from durable_sim.models.replay.lives import LATER, LIVES
 from durable_sim.models.replay.order import HistoryError, check_order
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import durable_sim as ds
-from durable_sim.models.replay.instance import replay_history
+from durable_sim.models.replay.native import replay_history
 from tests.models.replay_engine.scenes import checked, do, echo
 
 POLICY = ds.RetryPolicy(maximum_attempts=3)

@@ -10,7 +10,7 @@ from typing import Any
 
 from durable_sim.durations import duration_us, format_us
 from durable_sim.errors import UserError
-from durable_sim.models.replay.json_codecs import (
+from durable_sim.models.replay.exchange.codecs import (
     EVENT_ID,
     EVENT_ID_OR_ZERO,
     FLAG,
@@ -27,7 +27,7 @@ from durable_sim.models.replay.json_codecs import (
     write_fields,
     write_span,
 )
-from durable_sim.models.replay.json_payloads import VALUES
+from durable_sim.models.replay.exchange.payloads import VALUES
 from durable_sim.workflows.failures import (
     ACTIVITY,
     APPLICATION,

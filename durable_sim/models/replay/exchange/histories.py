@@ -9,7 +9,7 @@ Always holds: `from_json(to_json(history)) == history`, but for
   `started_event_id` of 0), which are there afterwards even where they were left out.
 
 The real tools want run ids that look like UUIDs. Others are replaced by a UUID made from them, and travel in a header
-of the first event, from which `from_json` restores them. Attributes that are not in the table (json_fields.py) are left
+of the first event, from which `from_json` restores them. Attributes that are not in the table (fields.py) are left
 behind when a history is read, and times are cut to whole microseconds.
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 
 from durable_sim.errors import did_you_mean
 from durable_sim.models.replay.events import Event
-from durable_sim.models.replay.json_codecs import (
+from durable_sim.models.replay.exchange.codecs import (
     ABSENT,
     EVENT_ID,
     Mismatch,
@@ -36,8 +36,8 @@ from durable_sim.models.replay.json_codecs import (
     write_fields,
     write_time,
 )
-from durable_sim.models.replay.json_fields import FIELDS, fields_of
-from durable_sim.models.replay.json_payloads import read_payload, write_payload
+from durable_sim.models.replay.exchange.fields import FIELDS, fields_of
+from durable_sim.models.replay.exchange.payloads import read_payload, write_payload
 from durable_sim.models.replay.order import HistoryError
 from durable_sim.version import __version__
 

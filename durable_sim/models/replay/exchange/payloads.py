@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from durable_sim.durations import SECOND
-from durable_sim.models.replay.json_codecs import Codec, Mismatch, the
+from durable_sim.models.replay.exchange.codecs import Codec, Mismatch, the
 from durable_sim.workflows.clock import EPOCH
 from durable_sim.workflows.payloads import as_json
 

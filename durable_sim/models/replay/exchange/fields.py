@@ -5,7 +5,7 @@ One table. To add an attribute, add a line; to add a type of event, add an entry
 
 from __future__ import annotations
 
-from durable_sim.models.replay.json_codecs import (
+from durable_sim.models.replay.exchange.codecs import (
     EVENT_ID,
     EVENT_ID_OR_ZERO,
     FLAG,
@@ -18,8 +18,8 @@ from durable_sim.models.replay.json_codecs import (
     Field,
     enum,
 )
-from durable_sim.models.replay.json_failures import FAILURE, RETRY_POLICY, RETRY_STATE, TIMEOUT_TYPE
-from durable_sim.models.replay.json_payloads import (
+from durable_sim.models.replay.exchange.failures import FAILURE, RETRY_POLICY, RETRY_STATE, TIMEOUT_TYPE
+from durable_sim.models.replay.exchange.payloads import (
     LOCAL_ACTIVITY,
     NAMED_LISTS,
     NAMED_VALUES,

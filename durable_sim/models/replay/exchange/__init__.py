@@ -1,0 +1,1 @@
+"""Histories in the JSON form in which the real tools exchange them."""
