@@ -16,6 +16,7 @@ from durable_sim.models.executions import Execution, Home, Outcome
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflows.commands import (
     CancelTimer,
+    Command,
     RecordMarker,
     RequestCancelActivity,
     ScheduleActivity,
@@ -130,7 +131,8 @@ class LocalRun:
         program.advance()
         for remark in program.take_notes():
             self.note(remark.kind, remark.subject)
-        issued = program.take_issued()
+        local = [ScheduleActivity(*command[:5]) for command in program.take_local()]  # here all are local
+        issued: list[Command] = [*program.take_issued(), *local]
         for command in issued:
             process.deliver(self._perform, command)  # a crash or a pause may have struck at the one before
         return bool(issued) and not process.paused

@@ -35,7 +35,7 @@ CALL_WORDS: Mapping[str, str] = MappingProxyType(
 """What can become of a call, in words."""
 
 _DEATHS: Final = (kinds.WORKER_CRASHED, kinds.WORKER_STOPPED)
-_STEP_ENDS: Final = (kinds.TASK_COMPLETED, kinds.RESULT_RECORDED, kinds.TIMER_FIRED)
+_STEP_ENDS: Final = (kinds.TASK_COMPLETED, kinds.RESULT_RECORDED, kinds.TIMER_FIRED, kinds.TIMER_CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,16 @@ from durable_sim.trace import Record
 
 _QUIET = (kinds.REQUEST_RECEIVED, kinds.REPLY_SENT, kinds.TASK_SCHEDULED, kinds.BACKOFF_ENDED, kinds.TASK_COMPLETED)
 
+_MESSAGES = {
+    kinds.SIGNAL_RECEIVED: "signal {name} arrives",
+    kinds.UPDATE_ACCEPTED: "update {name} is accepted",
+    kinds.UPDATE_COMPLETED: "update {id} is done",
+    kinds.CANCEL_REQUESTED: "somebody asks it to stop",
+    kinds.CHILD_STARTED: "child {child} starts",
+    kinds.CHILD_ENDED: "child {child} ends: {status}",
+    kinds.CONTINUED_AS_NEW: "continues as new (run {run})",
+}
+
 
 def story(recording: Recording, judged: Judged) -> str:
     """What happened to one execution: verdict, timeline, violations."""
@@ -47,6 +57,8 @@ def _tell(record: Record) -> str | None:
     """A record in words; None for what goes without saying."""
     if record.kind in _QUIET or (record.subject or "").startswith("status."):
         return _tell_status(record)
+    if record.kind in _MESSAGES:
+        return _MESSAGES[record.kind].format_map(record.data or {})
     data = record.data or {}
     attempt = f" (attempt {record.attempt})" if record.attempt and record.attempt > 1 else ""
     match record.kind:
@@ -84,6 +96,8 @@ def _tell(record: Record) -> str | None:
             return f"sleeps for {format_us(data['duration_us'])}"
         case kinds.TIMER_FIRED:
             return "wakes up"
+        case kinds.TIMER_CANCELLED:
+            return "calls a timer off"
         case kinds.COMPENSATION_BEGUN:
             return f"compensation {record.subject} begins"
         case kinds.WORKER_CRASHED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,37 @@ def test_among_equals_the_shortest_story_is_told() -> None:
     assert lengths["o-2"] < lengths["o-1"]
     assert run.story("o-2").count("\n") < run.story("o-1").count("\n")
     assert run.worst.execution.id == "o-2"
+
+
+def test_what_workflows_say_to_each_other_is_told_in_words() -> None:
+    """Children, signals, requests to cancel, the next run, a timer that is called off."""
+
+    async def child(ctx: ds.WorkflowContext) -> str:
+        words: list[str] = []
+        ctx.set_signal_handler("nudge", words.append)
+        async with ctx.timeout("1h"):
+            await ctx.wait_condition(lambda: bool(words))
+        return words[0]
+
+    async def parent(ctx: ds.WorkflowContext, order: Any, again: bool = True) -> None:
+        begun = await ctx.start_child_workflow(child, id=f"child-{again}")
+        await begun.signal("nudge", "go")
+        await begun.result
+        if again:
+            ctx.continue_as_new(order, False)
+        await ctx.external_workflow(ctx.workflow_id).cancel()
+
+    lines = [line.split("s  ", 1)[1].strip() for line in ds.run(parent, ORDER).story().splitlines() if "s  " in line]
+    told = [line for line in lines if line.split()[0] in ("child", "signal", "continues", "somebody", "calls")]
+    assert told == [
+        "child child-True starts",
+        "signal nudge arrives",
+        "calls a timer off",
+        "child child-True ends: COMPLETED",
+        "continues as new (run 2)",
+        "child child-False starts",
+        "signal nudge arrives",
+        "calls a timer off",
+        "child child-False ends: COMPLETED",
+        "somebody asks it to stop",
+    ]

@@ -210,3 +210,32 @@ def test_each_rerun_has_a_run_id_keys_and_random_numbers_of_its_own() -> None:
     assert set(runs) == {"o-1#1", "o-1#2"}
     assert [own for own, _ in runs.values()] == ["o-1#1/1", "o-1#2/1"]
     assert runs["o-1#1"][1] != runs["o-1#2"][1]
+
+
+@pytest.mark.parametrize("model", ["regular", "regular_rerun", "status_columns", "status_columns_transactional"])
+def test_a_local_activity_is_one_like_any_other_here(model: str) -> None:
+    """Code that was written for an engine runs; where everything is local, nothing is special."""
+
+    async def charge_card(ctx: ds.ActivityContext, order: Any) -> None:
+        await ctx.service("payments").charge("ada", 40, idempotency_key=ctx.idempotency_key)
+
+    async def pays(ctx: ds.WorkflowContext, order: Any) -> str:
+        await ctx.execute_local_activity(charge_card, order, start_to_close_timeout="30s")
+        return "paid"
+
+    run = ds.run(pays, ORDER, model=model)
+    assert run.verdicts == {"completed": 1}
+    assert [entry.kind for entry in run.ledger] == ["payments.charge"]
+
+
+@pytest.mark.parametrize("model", ["regular", "status_columns"])
+def test_what_only_an_engine_has_is_refused_by_name(model: str) -> None:
+    """No silent wait for a child that nobody starts."""
+
+    async def child(ctx: ds.WorkflowContext) -> None: ...
+
+    async def parent(ctx: ds.WorkflowContext, order: Any) -> None:
+        await ctx.execute_child_workflow(child)
+
+    with pytest.raises(ds.UserError, match="StartChild: this execution model has no such thing; only 'replay' does"):
+        ds.run(parent, ORDER, model=model)

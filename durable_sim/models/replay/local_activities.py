@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from durable_sim.durations import SECOND
 from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Home, Outcome
 from durable_sim.models.replay.runner import CodeRunner, LocalOutcome, WorkflowInstance
@@ -22,7 +21,6 @@ from durable_sim.world.alarms import Alarm
 
 HEARTBEAT_SHARE = 0.8
 """After which part of a workflow task's time-out the task is completed, and another asked for."""
-THRESHOLD_US = 10 * SECOND
 Resume = Callable[[TaskToken, WorkflowInstance, LocalOutcome], None]
 Heartbeat = Callable[[TaskToken, WorkflowInstance], None]
 
@@ -164,11 +162,16 @@ class _Local:
         decision = next_retry(command.options.retry_policy, failure, self._number, home.world.now_us, deadline_us)
         if isinstance(decision, str):
             self._tell(failure=failure, retry_state=decision)
-        elif decision > (THRESHOLD_US if command.threshold_us is None else command.threshold_us):
+        elif decision > self._threshold_us():
             self._tell(failure=failure, retry_state="IN_PROGRESS", backoff_us=decision)
         else:
             self._number += 1
             home.world.alarms.after(decision, self._locals._process.deliver, self.begin)
+
+    def _threshold_us(self) -> int:
+        """From which delay on the workflow waits for a retry itself, by a timer."""
+        asked_us = self.command.threshold_us
+        return self._locals.belongs_to(self.run_id).task_timeout_us if asked_us is None else asked_us
 
     def _tell(self, **how: Any) -> None:
         now_us, command = self._locals._home.world.now_us, self.command
