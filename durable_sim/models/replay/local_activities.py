@@ -1,7 +1,8 @@
 """Local activities: run by the worker within a workflow task, retried in its memory, lost with it.
 
 A task whose local activities take longer than most of the task's time-out is completed with what there is, so that it
-does not run out (a workflow task heartbeat).
+does not run out (a workflow task heartbeat). Always holds: code is told of an outcome within a task; one that comes
+between two is kept for the next.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Owner(NamedTuple):
 class LocalActivities:
     """Those that run in one process, by run."""
 
-    __slots__ = ("_alarms", "_home", "_process", "_runner", "_running", "_tokens", "belongs_to")
+    __slots__ = ("_alarms", "_held", "_home", "_process", "_runner", "_running", "_tokens", "belongs_to")
 
     def __init__(
         self, home: Home, process: WorkerProcess, runner: CodeRunner, belongs_to: Callable[[str], Owner]
@@ -47,6 +48,7 @@ class LocalActivities:
         self._runner = runner
         self._running: dict[str, dict[int, _Local]] = {}
         self._alarms: dict[str, Alarm] = {}
+        self._held: dict[str, list[tuple[_Local, LocalOutcome]]] = {}
         self._tokens: dict[str, TaskToken] = {}
 
     def busy(self, run_id: str) -> bool:
@@ -70,6 +72,8 @@ class LocalActivities:
         for command in commands:
             if command.seq in running:
                 running[command.seq].begin()
+        for local, outcome in self._held.pop(token.run_id, ()):
+            self.ended(local, outcome)
 
     def _set_alarm(self, token: TaskToken, instance: WorkflowInstance, heartbeat: Heartbeat) -> None:
         alarm = self._alarms.get(token.run_id)
@@ -81,25 +85,30 @@ class LocalActivities:
 
     def _beat(self, run_id: str, instance: WorkflowInstance, heartbeat: Heartbeat) -> None:
         if self.busy(run_id):
-            heartbeat(self._tokens[run_id], instance)
+            heartbeat(self._tokens.pop(run_id), instance)
 
     def drop(self, run_id: str) -> None:
         """The instance is gone: what its local activities bring reaches nobody."""
         self._running.pop(run_id, None)
+        self._held.pop(run_id, None)
         alarm = self._alarms.pop(run_id, None)
         if alarm is not None:
             alarm.cancel()
 
     def ended(self, local: _Local, outcome: LocalOutcome) -> None:
         """One has come to its end: give it to the code, unless that is gone."""
-        running = self._running.get(local.run_id, {})
-        if running.pop(local.command.seq, None) is not local:
+        running, token = self._running.get(local.run_id, {}), self._tokens.get(local.run_id)
+        if running.get(local.command.seq) is not local:
             return
+        if token is None:
+            self._held.setdefault(local.run_id, []).append((local, outcome))
+            return
+        del running[local.command.seq]
         if not running:
             alarm = self._alarms.pop(local.run_id, None)
             if alarm is not None:
                 alarm.cancel()
-        local.resume(self._tokens[local.run_id], local.instance, outcome)
+        local.resume(token, local.instance, outcome)
 
 
 class _Local:

@@ -337,3 +337,17 @@ def test_a_cancelled_workflow_with_a_local_activity() -> None:
         handle.result()
     sim.run()
     checked(sim, waits)
+
+
+def test_one_that_ends_between_two_tasks_is_told_with_the_next() -> None:
+    """The worker has asked for another task, and has none when the result is there: messages take half a second."""
+
+    async def waits(ctx: ds.WorkflowContext) -> Any:
+        return [await local(ctx, nap, "8500ms"), await local(ctx, echo)]
+
+    sim = ds.Simulation([waits], rpc_latency="500ms")
+    handle = sim.start(waits)
+    assert handle.result()[0] == "8500ms"
+    assert shape(handle.history()) == "Started [T] [T] Marker Marker Completed"
+    assert at_s(handle.history(), "WorkflowTaskCompleted") == [9, 10]
+    checked(sim, waits)
