@@ -5,15 +5,21 @@ The folders, in the order in which a run flows through them; each imports only f
     errors, durations, randomness, trace    the ground
     workflows/    what a user writes: functions, contexts, retry policies, sagas; knows no time and no SimPy
     world/        what no engine controls: services, the network, the effect ledger, faults as data
-    models/       how code survives, or does not: regular, status_columns, replay/ (server, worker, pure replay)
+    models/       how code survives, or does not: regular, status_columns, replay/
     library/      ready-made worlds and workloads
-    simulation/   a scenario as data, the injector of process faults, and `simulate`, which builds everything
+    simulation/   a scenario as data, the injector of process faults, `simulate`, which builds everything, and
+                  `Simulation`, which is driven step by step
     checks/       was it right? reads finished runs only
     files/        scenario files
     views/        looking at it: stories, tables, figures
     api           run, compare
     testing/      Hypothesis strategies
     cli           the command line
+
+models/replay/ is a durable execution engine. Its server/ keeps runs in a store and knows user code only as tasks that
+workers take; a worker keeps instances in a cache and knows user code only through the seam in runner.py; instance.py
+runs workflow functions over a history, and is pure: no clock, no SimPy. exchange/ writes and reads histories as the
+real tools do.
 
 Three records are kept apart: the trace (what the simulator watched), histories and status rows (what an engine
 remembers) and the effect ledger (what the world really did). Verdicts come from the ledger and the final states alone.

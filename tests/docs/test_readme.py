@@ -15,13 +15,24 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_example_does_what_the_text_below_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     """The example completes with a key, and reserves twice without one under replay."""
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
     first, second = capsys.readouterr().out.split("no violations", 1)
     assert "replay, seed 0: 1 execution(s): 1 completed" in first
     assert re.search(r"^status_columns_transactional +1 +0 ", second, re.MULTILINE)
     assert re.search(r"^replay +0 +1 ", second, re.MULTILINE) and "duplicate_effect" in second
+
+
+def test_the_second_example_does_what_the_text_below_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """A description, the result, and a history in which a worker's death costs ten seconds."""
+    _, code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 20
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    description, history = capsys.readouterr().out.split("ada is in\n", 1)
+    assert "timer 1: due at" in description and "the code waits at onboarding (README.md:" in description
+    times = {line.split()[2]: float(line.split()[1].rstrip("s")) for line in history.splitlines()}
+    assert times["WorkflowTaskTimedOut"] - times["WorkflowExecutionSignaled"] == 10
 
 
 def test_every_model_is_in_the_table() -> None:

@@ -8,6 +8,7 @@ another SDK can stand behind the same two protocols.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from durable_sim.durations import format_us
@@ -16,6 +17,8 @@ from durable_sim.workflows.commands import Command, ScheduleLocalActivity
 from durable_sim.workflows.failures import Failure
 from durable_sim.workflows.handlers import UpdateRequest
 from durable_sim.workflows.program import Note, Program
+
+_CONTEXTS = str(Path(__file__).parents[2] / "workflows")
 
 
 class Decision(NamedTuple):
@@ -48,12 +51,14 @@ class LocalOutcome(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Where a coroutine of a workflow waits: innermost last, each with function, file and line."""
+    """Where a coroutine of a workflow waits: innermost last, each with function, file and line. As text, without the
+    frames of this package's own contexts."""
 
     frames: tuple[tuple[str, str, int], ...]
 
     def __str__(self) -> str:
-        return " > ".join(f"{function} ({file}:{line})" for function, file, line in self.frames)
+        own = [frame for frame in self.frames if not frame[1].startswith(_CONTEXTS)] or self.frames
+        return " > ".join(f"{function} ({file}:{line})" for function, file, line in own)
 
 
 class WorkflowTaskError(Exception):
