@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,6 +44,7 @@ class Replay:
         history_limit: the number of events at which the server ends a run; None: as many as it likes.
         task_queues: the task queue that a worker polls, by worker, where it is not "main".
         store: what the server keeps its runs in; memory by default.
+        runner: what runs the code of a version, in place of this package's own runner.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Replay:
         history_limit: int | None = HISTORY_MAX,
         task_queues: Mapping[str, str] = MappingProxyType({}),
         store: Store | None = None,
+        runner: Callable[[str | None], CodeRunner] | None = None,
     ) -> None:
         self._home = home
+        self._runner = runner
         self._strict = strict
         self._deadlock_us = None if deadlock_timeout is None else duration_us(deadlock_timeout)
         self._guard = _guard() if guard else None
@@ -80,6 +83,8 @@ class Replay:
 
     def runner(self, version: str | None) -> CodeRunner:
         """What runs the code of a version."""
+        if self._runner is not None:
+            return self._runner(version)
         make_info = partial(_info, self._home)
         return NativeRunner(
             self._home.build(version),
