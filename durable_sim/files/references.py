@@ -18,6 +18,7 @@ from durable_sim.files.problems import joined, shown, unreadable
 from durable_sim.library.shop import shop
 from durable_sim.library.workloads import Workload, find_workload
 from durable_sim.models.registry import MODELS
+from durable_sim.models.replay.model import Cache
 from durable_sim.randomness import Randomness
 from durable_sim.simulation.scenario import check_workflow, execution_ids, own_id, problems_of_references
 from durable_sim.workflows.definitions import definition_of
@@ -25,11 +26,13 @@ from durable_sim.world.faults import CALL_FAULTS, Mixture
 from durable_sim.world.services.base import ServiceSpec
 
 Data = Mapping[str, Any]
-_WORDS = {
+_WORDS: dict[Any, str] = {
     int: "a whole number, 0 or more",
     bool: "true or false",
     str: "text in quotes",
     Mapping[str, int]: "a table of whole numbers, 0 or more",
+    Mapping[str, str]: "a table of texts in quotes",
+    Cache: 'a number of instances, 0 or more, or "warm", "cold" or "evicted"',
 }
 
 
@@ -86,7 +89,7 @@ def _models(data: Data) -> Iterator[str]:
         if name not in MODELS:
             yield f"{path}: {UnknownNameError('execution model', name, MODELS)}"
         elif isinstance(options, dict):
-            yield from _options(options, MODELS[name].build, MODELS[name].options(), path)
+            yield from _options(options, MODELS[name].build, MODELS[name].plain_options(), path)
 
 
 def _services(given: Data, specs: Mapping[str, ServiceSpec]) -> Iterator[str]:
@@ -131,7 +134,7 @@ def _options(given: Data, made_by: Any, known: tuple[str, ...], path: str) -> It
 
 
 def _misfit(value: Any, hint: Any, default: Any) -> str | None:
-    if hint == Duration:
+    if hint in (Duration, Duration | None):
         problem = unreadable(value)
         if problem is None and duration_us(value) == 0 and duration_us(default) > 0:
             problem = f"found {shown(value)}, expected more than 0s"
@@ -139,10 +142,11 @@ def _misfit(value: Any, hint: Any, default: Any) -> str | None:
     expected = next((one for one in _WORDS if hint in (one, one | None)), hint)
     try:
         TypeAdapter(expected).validate_python(value, strict=True)
-        negative = [one for one in (value.values() if isinstance(value, dict) else [value]) if one < 0]
+        parts = value.values() if isinstance(value, dict) else [value]
+        fits = not any(isinstance(one, (int, float)) and one < 0 for one in parts)
     except ValidationError:
-        negative = [value]
-    return f"found {shown(value)}, expected {_WORDS.get(expected, expected)}" if negative else None
+        fits = False
+    return None if fits else f"found {shown(value)}, expected {_WORDS.get(expected, expected)}"
 
 
 def _inputs(data: Data) -> Iterator[str]:

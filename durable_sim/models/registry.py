@@ -16,15 +16,21 @@ from durable_sim.world.services.base import ServiceSpec
 
 
 class ModelKind(NamedTuple):
-    """How to make a model (from a `Home` and the model's options), and the services that it brings along."""
+    """How to make a model (from a `Home` and the model's options), and the services that it brings along. Options that
+    are objects, `in_code`, cannot be given in a file."""
 
     build: Callable[..., Model]
     services: Mapping[str, ServiceSpec] = MappingProxyType({})
+    in_code: tuple[str, ...] = ()
 
     def options(self) -> tuple[str, ...]:
         """The names of the options that the model takes."""
         fixed = getattr(self.build, "keywords", {})
         return tuple(name for name in list(signature(self.build).parameters)[1:] if name not in fixed)
+
+    def plain_options(self) -> tuple[str, ...]:
+        """The names of those that are plain data."""
+        return tuple(name for name in self.options() if name not in self.in_code)
 
 
 _STATUS = MappingProxyType({STATUS_SERVICE: STATUS_SPEC})
@@ -34,6 +40,6 @@ MODELS: Mapping[str, ModelKind] = MappingProxyType(
         "regular_rerun": ModelKind(RegularRerun),
         "status_columns": ModelKind(partial(StatusColumns, transactional=False), _STATUS),
         "status_columns_transactional": ModelKind(partial(StatusColumns, transactional=True), _STATUS),
-        "replay": ModelKind(Replay),
+        "replay": ModelKind(Replay, in_code=("store", "runner")),
     }
 )

@@ -13,6 +13,7 @@ from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.shop import shop
 from durable_sim.models.executions import Execution, Home
+from durable_sim.models.registry import MODELS
 from durable_sim.models.replay.history import History
 from durable_sim.models.replay.model import Replay
 from durable_sim.models.replay.server.state import Run, StartOptions
@@ -78,6 +79,10 @@ class Simulation:
         store: Store | None = None,
         **options: Any,
     ) -> None:
+        known_options = MODELS["replay"].options()
+        for option in options:
+            if option not in known_options:
+                raise UnknownNameError("option of Simulation", option, known_options)
         functions = _listed(workflows)
         if not functions:
             raise UserError("Simulation: there is no workflow, expected one function or more")

@@ -215,6 +215,19 @@ def test_an_unreadable_time_of_a_fault_is_told_with_its_key(key: str) -> None:
         ),
         ("[model_options.replay]\nrpc_latency = 5", f"model_options.replay.rpc_latency: found 5, {A_SPAN}"),
         (
+            '[model_options.replay]\ncache = "hot"',
+            'model_options.replay.cache: found "hot", expected a number of instances, 0 or more, or "warm", "cold"',
+        ),
+        (
+            "[model_options.replay]\ntask_queues = {w1 = 3}",
+            'model_options.replay.task_queues: found {"w1": 3}, expected a table of texts in quotes',
+        ),
+        (
+            '[model_options.replay]\ndeadlock_timeout = "0s"',
+            'model_options.replay.deadlock_timeout: found "0s", expected more than 0s',
+        ),
+        ('[model_options.replay]\nstore = "runs"', "model_options.replay.store: unknown option: known: rpc_latency"),
+        (
             '[model_options.regular_rerun]\nreruns_max = "x"',
             'model_options.regular_rerun.reruns_max: found "x", expected a whole number, 0 or more',
         ),

@@ -15,6 +15,7 @@ from durable_sim.errors import ScenarioError, UserError
 from durable_sim.files.scenario_file import LoadedScenario, dump, load, load_text
 from durable_sim.library.shop import shop
 from durable_sim.models.registry import MODELS
+from durable_sim.simulation.run import simulate
 from durable_sim.world.faults import CALL_FAULTS, Crash
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("*.toml"))
@@ -208,3 +209,11 @@ def test_an_unknown_key_by_change_is_refused_as_in_a_file() -> None:
     """The nearest key is named."""
     with pytest.raises(ScenarioError, match="seeed: unknown key: did you mean 'seed'"):
         load_text(SMALLEST, changes=["seeed=3"])
+
+
+@pytest.mark.parametrize("setting", ['cache = "cold"', "cache = 3", 'deadlock_timeout = "5s"', "pinned = true"])
+def test_a_file_can_set_how_an_engine_works(setting: str, tmp_path: Path) -> None:
+    """What is plain data of a model's options is taken from the file."""
+    path = tmp_path / "s.toml"
+    path.write_text(f"{SMALLEST}[model_options.replay]\n{setting}\n", encoding="utf-8")
+    assert simulate(load(path).scenario(), "replay", 0).executions[0].status == "completed"

@@ -227,3 +227,19 @@ def test_a_history_shows_itself_as_a_table_of_events() -> None:
     assert handle.history() == sim.history_of(handle.workflow_id)
     assert handle.history()._repr_html_().startswith("<pre>")
     assert MINUTE == 60 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"colour": "red"}, "unknown option of Simulation 'colour': known: rpc_latency, cache"),
+        ({"cashe": "cold"}, "unknown option of Simulation 'cashe': did you mean 'cache'?"),
+        ({"cache": "hot"}, "replay: cache is 'hot', expected 'warm', 'cold', 'evicted' or a number of instances"),
+        ({"max_concurrent_activities": 0}, "replay: max_concurrent_activities is 0, expected 1 or more"),
+    ],
+)
+def test_an_option_that_does_not_exist_or_fit_is_refused_in_one_line(options: Any, message: str) -> None:
+    """By name, with what there is."""
+    with pytest.raises(ds.UserError) as caught:
+        ds.Simulation([charges], **options)
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)

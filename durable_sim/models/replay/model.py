@@ -70,6 +70,9 @@ class Replay:
         self._deadlock_us = None if deadlock_timeout is None else duration_us(deadlock_timeout)
         self._guard = _guard() if guard else None
         slots = max_concurrent_workflow_tasks, max_concurrent_activities
+        for kind, number in zip(("workflow_tasks", "activities"), slots, strict=True):
+            if number < 1:
+                raise UserError(f"replay: max_concurrent_{kind} is {number}, expected 1 or more")
         self._worker_options = WorkerOptions(*_cached_max(cache), *slots)
         self._task_queues = dict(task_queues)
         self._started = 0
