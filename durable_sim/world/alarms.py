@@ -30,14 +30,15 @@ class Alarm:
         return self._callback is not None
 
     def cancel(self) -> None:
-        """Call it off; harmless once it has rung."""
-        self._callback = None
+        """Call it off; harmless once it has rung. What it was set for is no longer held."""
+        self._callback, self._arguments = None, ()
 
     def ring(self) -> None:
         """Do what it was set for."""
-        callback, self._callback = self._callback, None
+        callback, arguments = self._callback, self._arguments
+        self.cancel()
         if callback is not None:
-            callback(*self._arguments)
+            callback(*arguments)
 
 
 class Alarms:

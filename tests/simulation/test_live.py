@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import durable_sim as ds
 from durable_sim.durations import DAY, HOUR, MINUTE, SECOND
 from durable_sim.library.orders import correct_order
+from durable_sim.workflows.program import Program
 
 
 @ds.activity
@@ -243,3 +245,30 @@ def test_an_option_that_does_not_exist_or_fit_is_refused_in_one_line(options: An
     with pytest.raises(ds.UserError) as caught:
         ds.Simulation([charges], **options)
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+def test_what_has_ended_is_freed_without_the_collector() -> None:
+    """A run switches it off: whatever made a circle with a workflow's code would pile up."""
+
+    async def busy(ctx: ds.WorkflowContext) -> list[Any]:
+        got: list[Any] = []
+        ctx.set_signal_handler("x", got.append)
+        async with ctx.timeout("1h"):
+            await ctx.gather(ctx.sleep("1s"), ctx.execute_local_activity(echo, start_to_close_timeout="5s"))
+        await ctx.race(ctx.sleep("1m"), ctx.sleep("2m"))
+        return got
+
+    async def echo(ctx: ds.ActivityContext) -> str:
+        return "done"
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(one, Program) for one in gc.get_objects())
+        sim = ds.Simulation([busy])
+        for _ in range(20):
+            sim.start(busy)
+        sim.run()
+        assert sum(isinstance(one, Program) for one in gc.get_objects()) == before
+    finally:
+        gc.enable()
