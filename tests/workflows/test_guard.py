@@ -15,6 +15,7 @@ import time
 import types
 import warnings
 from collections.abc import Callable, Iterator
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -119,7 +120,11 @@ ALLOWED = [
 ]
 
 
-def made(imports: str, expression: str, file: str = "/tmp/ipykernel_7/123.py") -> Callable[..., Any]:
+CELL = f"{gettempdir()}/ipykernel_7/123.py"
+"""How Jupyter names the file of a cell."""
+
+
+def made(imports: str, expression: str, file: str = CELL) -> Callable[..., Any]:
     """A workflow made as a notebook cell makes it: its code has a file name, and no file; the call is in line 4."""
     source = (
         f"{imports}\nasync def workflow(ctx):\n    order = 'o-1'\n    found = {expression}\n    return [order, found]\n"
@@ -162,7 +167,7 @@ def test_a_forbidden_call_is_caught_at_its_line(
 ) -> None:
     """The finding names the call as its user writes it, the file and the line, and what to use instead."""
     finding = caught(Guard(), made(imports, expression))
-    assert (finding.file, finding.line, finding.alternative) == ("/tmp/ipykernel_7/123.py", 4, alternative)
+    assert (finding.file, finding.line, finding.alternative) == (CELL, 4, alternative)
     assert call is None or finding.call == call
 
 
@@ -669,7 +674,7 @@ def test_functions_without_source_have_no_set_findings() -> None:
 def test_a_notebook_cell_is_read() -> None:
     """The source that IPython keeps for a cell is enough."""
     source = "NAMES = {'a', 'b'}\n\nasync def workflow(ctx):\n    for name in NAMES:\n        ctx(name)\n"
-    file = "/tmp/ipykernel_7/cell.py"
+    file = CELL
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(source, file, "exec"), names)
