@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
 from durable_sim.errors import UserError
@@ -18,16 +19,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__durable_sim_name__"
 _KIND = "__durable_sim_kind__"
 _FAILS = "__durable_sim_fails__"
+_IDIOMS = "__durable_sim_idioms__"
 _DEPTH = 3
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowDefinition:
-    """A workflow function under its name. Exceptions of the types `fails_on` fail the workflow, not its task."""
+    """A workflow function under its name. Exceptions of the types `fails_on` fail the workflow, not its task.
+
+    `idioms` is the same workflow as another engine has it written, by execution model.
+    """
 
     name: str
     function: Callable[..., Any]
     fails_on: tuple[type[BaseException], ...] = ()
+    idioms: Mapping[str, Any] = field(default_factory=lambda: _NONE)
 
 
 class Build:
@@ -76,7 +83,7 @@ class Build:
 
 
 def _definition(name: str, function: Callable[..., Any]) -> WorkflowDefinition:
-    return WorkflowDefinition(name, function, getattr(function, _FAILS, ()))
+    return WorkflowDefinition(name, function, getattr(function, _FAILS, ()), getattr(function, _IDIOMS, _NONE))
 
 
 def _activities_near(function: Any, depth: int) -> Iterator[Callable[..., Any]]:
@@ -111,15 +118,23 @@ def _filled(cell: Any) -> bool:
 def workflow(function: F) -> F: ...
 @overload
 def workflow(
-    *, name: str | None = None, failure_exception_types: Iterable[type[BaseException]] = ()
+    *,
+    name: str | None = None,
+    failure_exception_types: Iterable[type[BaseException]] = (),
+    idioms: Mapping[str, Any] = _NONE,
 ) -> Callable[[F], F]: ...
 def workflow(
-    function: Any = None, *, name: str | None = None, failure_exception_types: Iterable[type[BaseException]] = ()
+    function: Any = None,
+    *,
+    name: str | None = None,
+    failure_exception_types: Iterable[type[BaseException]] = (),
+    idioms: Mapping[str, Any] = _NONE,
 ) -> Any:
     """Mark an `async def f(ctx, input)` as a workflow. Optional: a plain function runs just as well under its own name.
 
     An exception that is no `WorkflowFailure` fails the workflow task, which is tried again until the code is mended;
-    those of `failure_exception_types` fail the workflow.
+    those of `failure_exception_types` fail the workflow. `idioms` gives the same workflow as another engine has it
+    written, by execution model: {"steps": function, "state_machine": definition}.
 
     >>> @workflow(name="fulfil")
     ... async def fulfil_v2(ctx, order): ...
@@ -128,11 +143,12 @@ def workflow(
     """
     marked = _mark("workflow", function, name)
     types = tuple(failure_exception_types)
-    if not types:
+    if not types and not idioms:
         return marked
 
     def mark(function: Any) -> Any:
         setattr(function, _FAILS, types)
+        setattr(function, _IDIOMS, MappingProxyType(dict(idioms)))
         return marked(function)
 
     return mark
