@@ -10,6 +10,7 @@ The folders, in the order in which a run flows through them; each imports only f
     simulation/   a scenario as data, the injector of process faults, `simulate`, which builds everything, and
                   `Simulation`, which is driven step by step
     checks/       was it right? reads finished runs only
+    studies/      measurements made of many runs: the models side by side, what a deploy does
     files/        scenario files
     views/        looking at it: stories, tables, figures
     api           run, compare

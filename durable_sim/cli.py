@@ -1,4 +1,4 @@
-"""The command line: run, compare and check scenario files.
+"""The command line: run, compare and check scenario files, and measure the execution models.
 
 Exit status 0: done, and as expected; 1: `check` found that an expectation failed; 2: bad input, a clear line for each
 mistake on stderr. Always holds: with --json there is one JSON object on stdout or nothing; a mistake of the user
@@ -26,8 +26,13 @@ from durable_sim.errors import ScenarioError, UnknownNameError, UserError
 from durable_sim.files.expectations import unmet
 from durable_sim.files.scenario_file import LoadedScenario, load
 from durable_sim.models.registry import MODELS
+from durable_sim.studies.choice import as_text as choice_text
+from durable_sim.studies.choice import choice_table
+from durable_sim.studies.deploys import as_text as deploy_text
+from durable_sim.studies.deploys import deploy_table
 from durable_sim.version import __version__
 
+_MODELS = "the execution models side by side: latency, crash, deploy, what is kept, who can be talked to"
 OK, UNEXPECTED, BAD_INPUT = 0, 1, 2
 INTERRUPTED, PIPE_CLOSED = 130, 141
 """As shells count: 128 and the number of the signal."""
@@ -94,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
         )
     check = _command(commands, "check", "hold scenarios against what their files expect", _check)
     check.add_argument("paths", metavar="PATH", nargs="+", help="scenario files, or folders of them")
+    models = commands.add_parser("models", help=_MODELS, description=f"models: {_MODELS}.")
+    models.add_argument("--json", action="store_true", help="print one JSON object")
+    models.add_argument("--seed", metavar="N", type=_whole, default=0, help="decides what is random (default: 0)")
+    models.set_defaults(act=_models)
     return parser
 
 
@@ -237,6 +246,19 @@ def _failures(loaded: LoadedScenario, changes: Sequence[str]) -> Iterator[str]:
             problems.append("no planned fault hit anything in flight")
         for problem in problems:
             yield f"{model}: {problem}; repeat: {_repeat('run', loaded, loaded.file.seed, changes, model)}"
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+def _models(options: argparse.Namespace) -> int:
+    measured = choice_table(seed=options.seed)
+    deploys = deploy_table(seed=options.seed)
+    if options.json:
+        fates = {change: {model: fate._asdict() for model, fate in row.items()} for change, row in deploys.items()}
+        print(json.dumps({"models": [one.to_json() for one in measured], "deploys": fates}))
+        return OK
+    print(f"What a run of named steps costs, each measured; a step's own call takes 100 ms\n\n{choice_text(measured)}")
+    print(f"\nA deploy while an execution sleeps between its steps: what becomes of it\n\n{deploy_text(deploys)}")
+    return OK
 
 
 def _files(paths: Sequence[str]) -> list[str]:

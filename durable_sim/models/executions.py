@@ -58,6 +58,9 @@ class Model(Host, Protocol):
     def pending(self, execution: Execution) -> str | None:
         """What will make an open execution go on, in words; None when nothing ever will."""
 
+    def stored(self, execution: Execution) -> int:
+        """How many durable records (events, columns, finished steps) the model keeps of an execution."""
+
 
 class Home:
     """What every model is built from, and the little that all do alike."""

@@ -17,11 +17,12 @@ from durable_sim.world.services.base import ServiceSpec
 
 class ModelKind(NamedTuple):
     """How to make a model (from a `Home` and the model's options), and the services that it brings along. Options that
-    are objects, `in_code`, cannot be given in a file."""
+    are objects, `in_code`, cannot be given in a file. `talks` says how a running execution can be talked to."""
 
     build: Callable[..., Model]
     services: Mapping[str, ServiceSpec] = MappingProxyType({})
     in_code: tuple[str, ...] = ()
+    talks: str = "no"
 
     def options(self) -> tuple[str, ...]:
         """The names of the options that the model takes."""
@@ -40,6 +41,6 @@ MODELS: Mapping[str, ModelKind] = MappingProxyType(
         "regular_rerun": ModelKind(RegularRerun),
         "status_columns": ModelKind(partial(StatusColumns, transactional=False), _STATUS),
         "status_columns_transactional": ModelKind(partial(StatusColumns, transactional=True), _STATUS),
-        "replay": ModelKind(Replay, in_code=("store", "runner")),
+        "replay": ModelKind(Replay, in_code=("store", "runner"), talks="signals, queries, updates"),
     }
 )

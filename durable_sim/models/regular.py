@@ -41,6 +41,10 @@ class Regular:
             return f"running on {run.process.worker_id}"
         return "waiting for a worker" if execution in self._waiting else None
 
+    def stored(self, execution: Execution) -> int:
+        """Nothing outlives the process."""
+        return 0
+
     def worker_started(self, process: WorkerProcess) -> None:
         """Let in those who wait."""
         waiting, self._waiting = self._waiting, []

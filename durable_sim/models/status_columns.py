@@ -70,6 +70,11 @@ class StatusTable(Service):
         """Renew the claim on a row."""
         self._sql.execute("UPDATE status_rows SET touched_us = ? WHERE id = ?", (now_us, row))
 
+    def columns(self, row: str) -> int:
+        """How many columns of a row are filled."""
+        ((count,),) = self._sql.execute("SELECT count(*) FROM status_columns WHERE id = ?", (row,))
+        return int(count)
+
     @operation
     def load(self, request: Request, row: str) -> dict[str, Any]:
         """Read the columns of a row."""
@@ -151,6 +156,10 @@ class StatusColumns:
     def pending(self, execution: Execution) -> str | None:
         """An unfinished row will be swept, until it has been restarted too often."""
         return "the sweeper will restart it" if self._restartable(execution) else None
+
+    def stored(self, execution: Execution) -> int:
+        """The columns of its row."""
+        return self._table.columns(execution.id)
 
     def worker_started(self, process: WorkerProcess) -> None:
         """Nothing: the sweeper finds what is unfinished."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from durable_sim.checks.violations import GOOD, VERDICTS
+from durable_sim.studies.deploys import Fate
 from durable_sim.views.palette import (
     BODY_PT,
     EDGE_PT,
@@ -70,6 +71,7 @@ def crash_matrix(
     *,
     title: str = "One crash, anywhere: what is left after recovery",
     subtitle: str = "",
+    rows_are: str = "crash points survived",
 ) -> Picture:
     """What is left of an execution after a crash at each point, under each model.
 
@@ -86,11 +88,20 @@ def crash_matrix(
             _verdict_tile(grid, row, column, verdicts.get(model))
         grid.right(row, _correct([verdicts[model] for model in models if model in verdicts]))
     survived = [_correct([verdicts[model] for _, verdicts in rows if model in verdicts]) for model in models]
-    grid.margins("correct", "crash points survived", survived)
+    grid.margins("correct", rows_are, survived)
     grid.legend()
     found = {model: Counter(verdicts[model] for _, verdicts in rows if model in verdicts) for model in models}
-    grid.canvas.figure.alt = _alt(title, "Crash points survived", found)
+    grid.canvas.figure.alt = _alt(title, rows_are.capitalize(), found)
     return grid.canvas.figure
+
+
+def deploy_matrix(table: Mapping[str, Mapping[str, Fate]], *, title: str = "", subtitle: str = "") -> Picture:
+    """What a deploy does to an execution in flight: kinds of change (`studies.deploys.deploy_table`) by model."""
+    rows = [(change, {model: fate.verdict for model, fate in row.items()}) for change, row in table.items()]
+    models = list(dict.fromkeys(model for row in table.values() for model in row))
+    title = title or "A deploy while an execution sleeps: what becomes of it"
+    subtitle = subtitle or "What is stuck goes on after a rollback; what was done twice or lost stays so."
+    return crash_matrix(rows, models, title=title, subtitle=subtitle, rows_are="changes survived")
 
 
 def _worded(name: str) -> list[str]:

@@ -340,3 +340,12 @@ def test_an_interruption_is_one_line(write: Any) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*PROGRAM, "compare", name], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "durable-sim: interrupted\n")
+
+
+def test_models_measures_every_model_and_every_change(program: Program) -> None:
+    """As two tables, or as one JSON object."""
+    told = json.loads(program("models", "--json").out)
+    assert [one["model"] for one in told["models"]] == list(MODELS)
+    assert all(list(row) == list(MODELS) for row in told["deploys"].values())
+    text = program("models").out
+    assert "a renamed step" in text and "rename a finished step" in text

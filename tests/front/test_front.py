@@ -22,6 +22,7 @@ LAYERS = (
     ("library",),
     ("simulation",),
     ("checks",),
+    ("studies",),
     ("files",),
     ("views",),
     ("api",),

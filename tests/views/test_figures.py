@@ -22,7 +22,8 @@ from durable_sim.library.orders import article_order, correct_order
 from durable_sim.library.shop import shop
 from durable_sim.simulation.run import Recording, simulate
 from durable_sim.simulation.scenario import Arrivals, Scenario
-from durable_sim.views.charts import crash_matrix, outcome_matrix
+from durable_sim.studies.deploys import deploy_table
+from durable_sim.views.charts import crash_matrix, deploy_matrix, outcome_matrix
 from durable_sim.views.palette import VERDICT_LOOKS, elided, text_width, wrapped
 from durable_sim.views.scene import scene
 from durable_sim.views.time_axis import time_scale
@@ -348,3 +349,12 @@ def test_an_elided_text_fits(words: str, width: float) -> None:
 def test_entries_wrap_when_the_row_is_full() -> None:
     """Nothing is lost, no row is wider than the room, and an entry wider than that has its own."""
     assert wrapped([3, 4, 5, 20, 1], float, 8) == [[3, 4], [5], [20], [1]]
+
+
+def test_the_deploy_matrix_has_a_row_for_each_change() -> None:
+    """A tile for each change and model, and how many changes each model survives."""
+    table = deploy_table(("status_columns", "replay"))
+    figure = deploy_matrix(table)
+    assert figure.alt.startswith("A deploy while an execution sleeps: what becomes of it. Changes survived, by model:")
+    assert f"status_columns {len(table) - 1} of {len(table)}" in figure.alt
+    assert f"replay {len(table) - 4} of {len(table)}" in figure.alt

@@ -147,6 +147,10 @@ class Replay:
         run = self.server.current(execution.id)
         return None if run.task_failures else _waits_for(run)
 
+    def stored(self, execution: Execution) -> int:
+        """The events of all its runs."""
+        return sum(len(self.server.runs[run_id].history) for run_id in self.server.chain(execution.id))
+
 
 def _info(home: Home, run_id: str, started: dict[str, Any]) -> Any:
     return info_of(run_id, started, home.world.randomness)

@@ -1,0 +1,69 @@
+"""Workflows made of plain data: named steps with one effect each, and naps between them.
+
+A step sends a mail, which no service takes for a repeat: what is done twice shows twice in the effect ledger. Always
+holds: the same plan is the same workflow in every idiom that an execution model has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from durable_sim.durations import Duration
+from durable_sim.randomness import Constant
+from durable_sim.workflows.definitions import activity, workflow
+from durable_sim.workflows.retry import RetryPolicy
+from durable_sim.world.services.base import ServiceSpec
+from durable_sim.world.services.email import Email
+
+NAME = "plan"
+"""The name of every workflow that is made of a plan."""
+RETRY = RetryPolicy(initial_interval="1s", backoff_coefficient=2, maximum_attempts=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An activity by its name, the effect that it has (the same step may be renamed), and what it is told."""
+
+    name: str
+    effect: str
+    argument: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Nap:
+    """A durable sleep."""
+
+    lasts: Duration
+
+
+Plan = Sequence[Step | Nap]
+
+
+def workflow_of(plan: Plan) -> Callable[..., Any]:
+    """The workflow that does what a plan says, one thing after the other."""
+    activities = {part.name: _activity(part) for part in plan if isinstance(part, Step)}
+
+    async def follow(ctx: Any, _input: Any) -> str:
+        for part in plan:
+            if isinstance(part, Nap):
+                await ctx.sleep(part.lasts)
+            else:
+                options: dict[str, Any] = {"start_to_close_timeout": "30s", "retry_policy": RETRY}
+                await ctx.execute_activity(activities[part.name], {"argument": part.argument}, **options)
+        return "done"
+
+    return workflow(name=NAME)(follow)
+
+
+def _activity(step: Step) -> Callable[..., Any]:
+    async def send(ctx: Any, told: Mapping[str, Any]) -> None:
+        await ctx.service("email").send(f"customer-{told['argument']}", step.effect)
+
+    return activity(name=step.name)(send)
+
+
+def services() -> dict[str, ServiceSpec]:
+    """The world of a plan: a mail server that answers after 100 ms."""
+    return {"email": ServiceSpec(Email, latency=Constant("100ms"))}
