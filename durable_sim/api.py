@@ -19,7 +19,7 @@ from durable_sim.checks.violations import BAD, GOOD, VERDICTS, Verdict, Violatio
 from durable_sim.durations import Duration
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.shop import shop
-from durable_sim.models.registry import MODELS
+from durable_sim.models.registry import models_for
 from durable_sim.simulation.run import Recording, simulate
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.trace import Trace
@@ -321,9 +321,11 @@ def run_scenario(
 
 
 def compare_scenario(
-    scenario: Scenario, models: Iterable[str] = tuple(MODELS), seed: int = 0, *, repeat: str = ""
+    scenario: Scenario, models: Iterable[str] | None = None, seed: int = 0, *, repeat: str = ""
 ) -> Comparison:
-    """Simulate a scenario under several execution models; all meet the same arrivals, faults and latencies."""
+    """Simulate a scenario under several execution models, by default all that can run its workflow; all meet the same
+    arrivals, faults and latencies."""
+    models = models_for(scenario.workflow) if models is None else models
     owed = debts(scenario, seed)
     runs = {model: run_scenario(scenario, model, seed, owed=owed) for model in models}
     if not runs:
@@ -375,7 +377,7 @@ def compare(
     workflow: Callable[..., Any],
     input: Any = None,
     *,
-    models: Iterable[str] = tuple(MODELS),
+    models: Iterable[str] | None = None,
     services: Mapping[str, ServiceSpec] | None = None,
     faults: Iterable[Fault] = (),
     seed: int = 0,
@@ -387,7 +389,7 @@ def compare(
     owed: Mapping[str, Owed] | None = None,
     model_options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Comparison:
-    """Run a workflow function under several execution models, by default all; arguments as for `run`."""
+    """Run a workflow function under several execution models, by default all that can; arguments as for `run`."""
     scenario = _scenario(
         workflow, input, inputs, services, faults, arrivals, workers, horizon, versions, owed, model_options
     )

@@ -17,7 +17,7 @@ from durable_sim.errors import UnknownNameError, UserError, did_you_mean
 from durable_sim.files.problems import joined, shown, unreadable
 from durable_sim.library.shop import shop
 from durable_sim.library.workloads import Workload, find_workload
-from durable_sim.models.registry import MODELS
+from durable_sim.models.registry import COMMON_MODELS, MODELS
 from durable_sim.models.replay.model import Cache
 from durable_sim.randomness import Randomness
 from durable_sim.simulation.scenario import check_workflow, execution_ids, own_id, problems_of_references
@@ -73,8 +73,8 @@ def _parameters(given: Data, workload: Workload) -> Iterator[str]:
 
 
 def _models(data: Data) -> Iterator[str]:
-    models = data.get("models", list(MODELS))
-    models = models if isinstance(models, list) else list(MODELS)
+    models = data.get("models", list(COMMON_MODELS))
+    models = models if isinstance(models, list) else list(COMMON_MODELS)
     for place, name in enumerate(models):
         if isinstance(name, str) and name not in MODELS:
             yield f"{joined('models', place)}: {UnknownNameError('execution model', name, MODELS)}"

@@ -23,7 +23,7 @@ from durable_sim.files.expectations import Expectation, check_expectation
 from durable_sim.files.problems import problems_of, problems_of_dates, shown, unreadable
 from durable_sim.files.references import problems_of_names
 from durable_sim.library.workloads import Workload, find_workload
-from durable_sim.models.registry import MODELS
+from durable_sim.models.registry import COMMON_MODELS
 from durable_sim.randomness import Distribution, Randomness
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Mixture, Outage, Pause, Script
@@ -96,7 +96,7 @@ class ScenarioFile(_Strict):
     workload: str
     parameters: dict[str, Any] = {}
     versions: dict[str, str] = {}
-    models: Annotated[tuple[str, ...], Field(min_length=1)] = tuple(MODELS)
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = COMMON_MODELS
     seed: int = 0
     workers: Annotated[int, Field(ge=1, le=1_000)] = 2
     horizon: PositiveSpan = "30d"

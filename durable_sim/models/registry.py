@@ -6,23 +6,29 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import signature
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from durable_sim.models.executions import Model
 from durable_sim.models.regular import Regular, RegularRerun
 from durable_sim.models.replay.model import Replay
 from durable_sim.models.status_columns import STATUS_SERVICE, STATUS_SPEC, StatusColumns
+from durable_sim.workflows.definitions import definition_of
 from durable_sim.world.services.base import ServiceSpec
 
 
 class ModelKind(NamedTuple):
-    """How to make a model (from a `Home` and the model's options), and the services that it brings along. Options that
-    are objects, `in_code`, cannot be given in a file. `talks` says how a running execution can be talked to."""
+    """How to make a model (from a `Home` and the model's options), and the services that it brings along.
+
+    Options that are objects, `in_code`, cannot be given in a file. `talks` says how a running execution can be talked
+    to. A model that `needs_idiom` runs only workflows that are written in its own idiom too
+    (`workflow(idioms={model: ...})`).
+    """
 
     build: Callable[..., Model]
     services: Mapping[str, ServiceSpec] = MappingProxyType({})
     in_code: tuple[str, ...] = ()
     talks: str = "no"
+    needs_idiom: bool = False
 
     def options(self) -> tuple[str, ...]:
         """The names of the options that the model takes."""
@@ -44,3 +50,11 @@ MODELS: Mapping[str, ModelKind] = MappingProxyType(
         "replay": ModelKind(Replay, in_code=("store", "runner"), talks="signals, queries, updates"),
     }
 )
+COMMON_MODELS = tuple(name for name, kind in MODELS.items() if not kind.needs_idiom)
+"""Those that run any workflow function."""
+
+
+def models_for(workflow: Callable[..., Any]) -> tuple[str, ...]:
+    """The models that can run a workflow."""
+    idioms = definition_of(workflow).idioms
+    return tuple(name for name, kind in MODELS.items() if not kind.needs_idiom or name in idioms)
