@@ -6,9 +6,12 @@ has a default, so that a one-line order will do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from durable_sim.library.order_machine import Pair, saga_machine
+from durable_sim.library.order_steps import ActivityPair, saga_in_steps
+from durable_sim.models.state_machine.idiom import StateMachineDefinition
 from durable_sim.workflows.activity_context import ActivityContext
 from durable_sim.workflows.context import WorkflowContext
 from durable_sim.workflows.definitions import activity, workflow
@@ -166,7 +169,15 @@ def correct_order(keys: bool = True) -> Activity:
     async def mark_order_complete(ctx: ActivityContext, order: Order) -> None:
         await ctx.service("orders").complete(order["order_id"], reference=ctx.workflow_id)
 
-    @workflow(name="fulfill_order")
+    pairs = (
+        ActivityPair(charge_card, refund_charge),
+        ActivityPair(reserve_inventory, release_inventory),
+        ActivityPair(send_confirmation_email, send_cancellation_email, best_effort=True),
+        ActivityPair(schedule_shipping, void_label),
+        ActivityPair(mark_order_complete, mark_order_cancelled),
+    )
+
+    @workflow(name="fulfill_order", idioms=_idioms(pairs))
     async def fulfill_order(ctx: WorkflowContext, order: Order) -> str:
         saga = Saga(ctx)
 
@@ -189,6 +200,15 @@ def correct_order(keys: bool = True) -> Activity:
         return f"order {order['order_id']} fulfilled"
 
     return fulfill_order
+
+
+def _idioms(pairs: Sequence[ActivityPair]) -> dict[str, Any]:
+    """The same saga as a function of steps, and as a state machine."""
+    named = [Pair(pair.action.__name__, pair.undo.__name__, pair.best_effort) for pair in pairs]
+    machine = saga_machine(named, FINAL_REFUSALS, "Fulfil an order; undo in reverse order")
+    activities = tuple(code for pair in pairs for code in (pair.action, pair.undo))
+    steps = saga_in_steps("fulfill_order", pairs, FINAL_REFUSALS)
+    return {"steps": steps, "state_machine": StateMachineDefinition(machine, activities)}
 
 
 @activity

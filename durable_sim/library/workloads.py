@@ -10,7 +10,18 @@ from types import MappingProxyType
 from typing import Any
 
 from durable_sim.errors import UnknownNameError, UserError
-from durable_sim.library import orders
+from durable_sim.library import (
+    drip,
+    notifications,
+    onboarding,
+    orders,
+    payments,
+    pipelines,
+    reports,
+    sagas,
+    training,
+    trials,
+)
 from durable_sim.library.shop import shop
 from durable_sim.randomness import Randomness
 from durable_sim.world.services.base import ServiceSpec
@@ -46,6 +57,36 @@ WORKLOADS: Mapping[str, Workload] = MappingProxyType(
         "orders.article": Workload(lambda: orders.article_order, make_order, shop),
         "orders.plain": Workload(lambda: orders.plain_order, make_order, shop),
         "orders.database": Workload(lambda: orders.database_order, make_order, shop),
+        "orders.saga": Workload(
+            sagas.saga_order,
+            make_order,
+            shop,
+            {"order": "reverse", "undo": "reference", "patience": "until_done", "review": "0s"},
+        ),
+        "payments": Workload(
+            payments.process_payment, payments.make_payment, payments.payment_services, {"keys": True}
+        ),
+        "onboarding": Workload(
+            onboarding.onboard, onboarding.make_user, onboarding.onboarding_services, {"keys": True}
+        ),
+        "drip": Workload(lambda: drip.drip_campaign, onboarding.make_user, drip.drip_services),
+        "trials": Workload(trials.expire_trial, trials.make_trial, trials.trial_services, {"conditional": True}),
+        "reports": Workload(reports.report_schedule, reports.make_schedule, reports.report_services, {"whole": True}),
+        "pipelines": Workload(
+            pipelines.data_pipeline,
+            pipelines.make_batch,
+            pipelines.pipeline_services,
+            {"whole": True, "wait_for_all": True, "undo": "reference"},
+        ),
+        "training": Workload(
+            training.train_model,
+            training.make_job,
+            training.training_services,
+            {"heartbeats": True, "heartbeat_timeout": "12m"},
+        ),
+        "notifications": Workload(
+            notifications.notify, notifications.make_message, notifications.notification_services, {"fan_out": True}
+        ),
     }
 )
 

@@ -179,7 +179,8 @@ def problems_of_references(
         operations = services[service].service.operations()
         if operation not in operations:
             yield "operation", UnknownNameError(f"operation of {service}", operation, operations)
-    if fault.get("after") in _OF_CALLS and isinstance(of, str) and not of.startswith("status."):
+    after = fault.get("after")
+    if isinstance(after, str) and after in _OF_CALLS and isinstance(of, str) and not of.startswith("status."):
         subjects = [f"{name}.{one}" for name, spec in services.items() for one in spec.service.operations()]
         if of not in subjects:
             yield "of", UnknownNameError("operation", of, subjects)

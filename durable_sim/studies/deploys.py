@@ -38,6 +38,8 @@ CHANGES: Mapping[str, Plan] = MappingProxyType(
     }
 )
 """The code after the deploy, by what was changed. The code before it is `BASE`."""
+_DONE = 2
+"""How many steps of `BASE` are done when the deploy comes."""
 
 
 class Fate(NamedTuple):
@@ -72,26 +74,35 @@ def fate_of(change: str, model: str, seed: int = 0) -> Fate:
 
 
 def _judge(recording: Recording, new: Plan) -> Fate:
-    if recording.executions[0].status == "open":
+    execution = recording.executions[0]
+    if execution.status == "open":
         lost = any(record.kind == kinds.EXECUTION_LOST for record in recording.trace)
         return Fate("lost_effect", "the run is lost") if lost else Fate("stuck", "stuck until the code is rolled back")
-    found = Counter(entry.subject for entry in recording.ledger)
-    again = [effect for effect, count in found.items() if count > 1]
+    if execution.status == "failed":
+        return Fate("lost_effect", "the execution fails")
+    found = [entry.subject for entry in recording.ledger]
+    again = [effect for effect, count in Counter(found).items() if count > 1]
     missing = [effect for effect in _effects(new) if effect not in found]
+    timing = _timing(recording, new)
+    if found == _effects(BASE):
+        return Fate("completed", "; ".join(_as_before(found, missing, new) + timing) or "goes on")
     notes = [f"{effect} is done again" for effect in again] + [f"{effect} is left out" for effect in missing]
-    notes += _order(list(found), new) + _timing(recording, new)
+    notes += _late(list(dict.fromkeys(found)), new) + timing
     verdict = "duplicate_effect" if again else "lost_effect" if missing else "completed"
     return Fate(verdict, "; ".join(notes) or "goes on")
 
 
-def _order(found: list[str], new: Plan) -> list[str]:
-    """What shows in the order in which effects came: the old code went on, or steps came late."""
-    before, after = _effects(BASE), _effects(new)
-    if found == after or set(found) < set(after):
+def _as_before(found: list[str], missing: list[str], new: Plan) -> list[str]:
+    """Whether what came after the deploy was what the old code does, and the new code does not."""
+    rest = len(found) - _DONE
+    return ["goes on as the old code"] if missing or found[-rest:] != _effects(new)[-rest:] else []
+
+
+def _late(found: list[str], new: Plan) -> list[str]:
+    """The steps of the new code that came after what they were to come before."""
+    if found == _effects(new):
         return []
-    if found == before:
-        return ["goes on as the old code"] if before[2:] != after[-2:] else []
-    return [f"{effect} comes late" for effect in found if effect not in before]
+    return [f"{effect} comes late" for effect in found if effect not in _effects(BASE)]
 
 
 def _timing(recording: Recording, new: Plan) -> list[str]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from durable_sim.durations import Duration
+from durable_sim.durations import SECOND, Duration, duration_us
+from durable_sim.models.state_machine.idiom import StateMachineDefinition
 from durable_sim.randomness import Constant
 from durable_sim.workflows.definitions import activity, workflow
 from durable_sim.workflows.retry import RetryPolicy
@@ -54,7 +55,26 @@ def workflow_of(plan: Plan) -> Callable[..., Any]:
                 await ctx.execute_activity(activities[part.name], {"argument": part.argument}, **options)
         return "done"
 
-    return workflow(name=NAME)(follow)
+    idiom = StateMachineDefinition(_machine(plan), tuple(activities.values()))
+    return workflow(name=NAME, idioms={"state_machine": idiom})(follow)
+
+
+def _machine(plan: Plan) -> dict[str, Any]:
+    """A plan as a state machine."""
+    names = [part.name if isinstance(part, Step) else f"Nap {place}" for place, part in enumerate(plan)]
+    states: dict[str, Any] = {}
+    for place, (name, part) in enumerate(zip(names, plan, strict=True)):
+        after = {"Next": names[place + 1]} if place + 1 < len(names) else {"End": True}
+        states[name] = _state(part) | after
+    return {"StartAt": names[0], "States": states}
+
+
+def _state(part: Step | Nap) -> dict[str, Any]:
+    if isinstance(part, Nap):
+        return {"Type": "Wait", "Seconds": duration_us(part.lasts) // SECOND}
+    tries = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 2, "MaxAttempts": 4}
+    told = {"Resource": part.name, "Parameters": {"argument": part.argument}, "ResultPath": None}
+    return {"Type": "Task", "TimeoutSeconds": 30, "Retry": [tries], **told}
 
 
 def _activity(step: Step) -> Callable[..., Any]:

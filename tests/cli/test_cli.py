@@ -15,7 +15,7 @@ import pytest
 
 from durable_sim import __version__
 from durable_sim.cli import main
-from durable_sim.models.registry import MODELS
+from durable_sim.models.registry import COMMON_MODELS, MODELS
 
 ROOT = Path(__file__).parents[2]
 CRASH = str(ROOT / "scenarios" / "crash_after_charge.toml")
@@ -128,7 +128,7 @@ def test_compare_prints_a_row_for_each_model_and_the_worst_story(program: Progra
     lines = done.out.splitlines()
     assert (done.status, done.err) == (0, "")
     start = next(place for place, line in enumerate(lines) if line.startswith("model "))
-    assert [line.split()[0] for line in lines[start + 1 : start + 6]] == list(MODELS)
+    assert [line.split()[0] for line in lines[start + 1 : start + 7]] == list(COMMON_MODELS)
     assert "The shortest story of one that went wrong:" in lines
     assert lines[-1] == f"repeat: durable-sim compare {CRASH} --seed 1"
 

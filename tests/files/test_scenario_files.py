@@ -14,7 +14,7 @@ from durable_sim.checks.violations import VERDICTS
 from durable_sim.errors import ScenarioError, UserError
 from durable_sim.files.scenario_file import LoadedScenario, dump, load, load_text
 from durable_sim.library.shop import shop
-from durable_sim.models.registry import MODELS
+from durable_sim.models.registry import COMMON_MODELS
 from durable_sim.simulation.run import simulate
 from durable_sim.world.faults import CALL_FAULTS, Crash
 
@@ -103,7 +103,7 @@ inputs = st.lists(st.dictionaries(st.text().filter(lambda key: not key.endswith(
 files = st.fixed_dictionaries(
     {"question": st.text(), "workload": st.sampled_from(["orders.correct", "orders.article", "orders.database"])},
     optional={
-        "models": st.permutations(list(MODELS)),
+        "models": st.permutations(list(COMMON_MODELS)),
         "seed": st.integers(-(2**40), 2**40),
         "workers": st.integers(1, 9),
         "horizon": spans,
@@ -114,7 +114,7 @@ files = st.fixed_dictionaries(
         "owed": st.just({"email.send": "exactly_once"}),
         "model_options": st.fixed_dictionaries({}, optional={"regular_rerun": st.just({"reruns_max": 2})}),
         "versions": st.just({"v2": "orders.plain"}),
-        "expect": st.dictionaries(st.sampled_from(list(MODELS)), expectations),
+        "expect": st.dictionaries(st.sampled_from(list(COMMON_MODELS)), expectations),
     },
 )
 

@@ -8,6 +8,7 @@ import pytest
 
 import durable_sim as ds
 from durable_sim.errors import UnknownNameError
+from durable_sim.models.registry import COMMON_MODELS
 
 
 @ds.activity
@@ -84,7 +85,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
 def test_compare_runs_every_model_by_default() -> None:
     """In one world: the crash hits all of them, and only what survives differs."""
     compared = ds.compare(fulfill_order, ORDER, faults=[ds.Crash(at="200ms")], seed=7)
-    assert list(compared.runs) == list(ds.MODELS)
+    assert list(compared.runs) == list(COMMON_MODELS)
     assert compared.verdicts["replay"] == {"completed": 1}
     assert compared.verdicts["regular"] == {"orphaned_effect": 1}
     assert compared["replay"].trace.digest() == crashed(model="replay").trace.digest()

@@ -9,6 +9,7 @@ import pytest
 import durable_sim as ds
 from durable_sim.durations import duration_us
 from durable_sim.library.orders import article_order, correct_order, plain_order
+from durable_sim.models.registry import COMMON_MODELS
 
 ORDER = {"order_id": "o-1"}
 CHARGED = ds.Crash(after="reply_received", of="payments.charge")
@@ -26,7 +27,7 @@ def times_us(run: ds.Run, kind: str) -> list[int]:
 
 
 # --- regular --------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("model", ds.MODELS)
+@pytest.mark.parametrize("model", COMMON_MODELS)
 def test_without_faults_every_model_does_the_same(model: str) -> None:
     """In calm weather each model completes the order with the same effects and the same result."""
     run = ds.run(article_order, ORDER, model=model)

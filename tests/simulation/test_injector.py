@@ -9,6 +9,7 @@ import pytest
 import durable_sim as ds
 from durable_sim.durations import MILLISECOND, SECOND, duration_us
 from durable_sim.library.orders import correct_order
+from durable_sim.models.registry import COMMON_MODELS
 
 ORDER = {"order_id": "o-1"}
 
@@ -258,7 +259,7 @@ def test_work_that_outlasts_the_grace_period_is_killed() -> None:
     assert found.verdicts == {"stuck": 1}
 
 
-@pytest.mark.parametrize("model", ds.MODELS)
+@pytest.mark.parametrize("model", COMMON_MODELS)
 def test_a_worker_that_is_stopping_gets_no_new_work(model: str) -> None:
     """Within the grace period no attempt and no workflow begins on the worker."""
     found = ds.run(
@@ -275,7 +276,7 @@ def test_a_worker_that_is_stopping_gets_no_new_work(model: str) -> None:
         if record.kind.startswith("worker_"):
             stopping[record.worker] = record.kind == "worker_stopping"
         elif record.worker is not None and record.kind == (
-            "task_started" if model == "replay" else "execution_started"
+            "task_started" if model in ("replay", "steps") else "execution_started"
         ):
             assert not stopping[record.worker]
             begun += 1
@@ -365,7 +366,7 @@ def test_the_plan_depends_on_the_seed_and_not_on_the_model() -> None:
     def plan(model: str, seed: int) -> list[Any]:
         return [strike.fault for strike in run(*faults, model=model, seed=seed).recording.strikes]
 
-    plans = [plan(model, 4) for model in ds.MODELS]
+    plans = [plan(model, 4) for model in COMMON_MODELS]
     assert len(plans[0]) > 10 and all(one == plans[0] for one in plans)
     assert plan("regular", 5) != plans[0]
 

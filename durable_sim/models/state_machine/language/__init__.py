@@ -1,0 +1,1 @@
+"""The language of state machines: definitions, data paths, conditions and retries; pure, no clock and no SimPy."""
