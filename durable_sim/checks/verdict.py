@@ -54,7 +54,7 @@ def judge(recording: Recording, owed: Sequence[Debt] | None = None) -> Judgement
     }
     ledgers: dict[str, list[Entry]] = {execution.id: [] for execution in recording.executions}
     for entry in recording.ledger:
-        ledgers[entry.execution].append(entry)
+        ledgers.setdefault(entry.execution, []).append(entry)  # an event may have started one that nobody owes anything
     judged = tuple(
         _judge_one(recording, execution, ledgers[execution.id], debt, kinds)
         for execution, debt in zip(recording.executions, owed, strict=True)

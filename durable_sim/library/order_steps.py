@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from durable_sim.models.steps.errors import NonRetriableError, StepError
 from durable_sim.models.steps.function import StepFunction
 from durable_sim.models.steps.tools import StepContext, StepTools
+from durable_sim.trace import COMPENSATION_BEGUN, COMPENSATION_ENDED
 from durable_sim.workflows.definitions import activity
 from durable_sim.workflows.failures import ServiceError, failure_of
 
@@ -42,7 +43,9 @@ def saga_in_steps(id: str, pairs: Sequence[ActivityPair], final: Sequence[str]) 
             refused = await _refusal(step, pair.action.__name__, attempt, order)
             if refused is not None:
                 for begun in reversed(pairs[: place + 1]):
+                    step.note(COMPENSATION_BEGUN, begun.undo.__name__)
                     await _undo(step, begun, order)
+                    step.note(COMPENSATION_ENDED, begun.undo.__name__)
                 raise NonRetriableError(f"order {order['order_id']} is undone: {refused}")
         return f"order {order['order_id']} fulfilled"
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from durable_sim.models.executions import Model
 from durable_sim.models.regular import Regular, RegularRerun
 from durable_sim.models.replay.model import Replay
+from durable_sim.models.state_machine.callbacks import STATES_SERVICE, STATES_SPEC
 from durable_sim.models.state_machine.model import StateMachines
 from durable_sim.models.status_columns import STATUS_SERVICE, STATUS_SPEC, StatusColumns
 from durable_sim.models.steps.model import Steps
@@ -43,6 +44,7 @@ class ModelKind(NamedTuple):
 
 
 _STATUS = MappingProxyType({STATUS_SERVICE: STATUS_SPEC})
+_STATES = MappingProxyType({STATES_SERVICE: STATES_SPEC})
 MODELS: Mapping[str, ModelKind] = MappingProxyType(
     {
         "regular": ModelKind(Regular),
@@ -50,8 +52,8 @@ MODELS: Mapping[str, ModelKind] = MappingProxyType(
         "status_columns": ModelKind(partial(StatusColumns, transactional=False), _STATUS),
         "status_columns_transactional": ModelKind(partial(StatusColumns, transactional=True), _STATUS),
         "replay": ModelKind(Replay, in_code=("store", "runner"), talks="signals, queries, updates"),
-        "steps": ModelKind(Steps, in_code=("functions", "gate"), talks="events"),
-        "state_machine": ModelKind(StateMachines, talks="task tokens", needs_idiom=True),
+        "steps": ModelKind(Steps, in_code=("functions",), talks="events"),
+        "state_machine": ModelKind(StateMachines, _STATES, talks="task tokens", needs_idiom=True),
     }
 )
 COMMON_MODELS = tuple(name for name, kind in MODELS.items() if not kind.needs_idiom)

@@ -127,7 +127,7 @@ class Task(Future[T]):
             self.settle(end.value)
         except UserError:
             raise  # a mistake in how the simulator is used ends the simulation, not the simulated workflow
-        except (CancelledError, ContinueRun) as error:
+        except (CancelledError, EngineSignal) as error:
             self.settle(error=error)
         except Exception as error:
             if type(error) is RuntimeError and error.args == _NO_LOOP:
@@ -336,7 +336,11 @@ class Program:
             future.settle(value, error)
 
 
-class ContinueRun(BaseException):
+class EngineSignal(BaseException):
+    """What an engine throws into user code, or user code throws at its engine; no `except Exception` catches it."""
+
+
+class ContinueRun(EngineSignal):
     """Carries the command that ends a run and starts the next out of the workflow's code."""
 
     def __init__(self, command: ContinueAsNew) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from durable_sim.models.steps.protocol import Call, Match, Memo, Mode
 from durable_sim.models.steps.step_ids import StepIds
-from durable_sim.workflows.program import ContinueRun, Program
+from durable_sim.workflows.program import EngineSignal, Program
 
 _NOT_RECORDED = 1 << 60
 
@@ -94,11 +94,8 @@ class Body(Protocol):
         """Tell the code what became of a step."""
 
 
-class CallEnds(ContinueRun):
+class CallEnds(EngineSignal):
     """Thrown into code whose call is over: no `except Exception` catches it, `finally` blocks run."""
-
-    def __init__(self) -> None:
-        BaseException.__init__(self)
 
 
 class Entry:

@@ -2,7 +2,8 @@
 
 Nothing outlives the call. At its end the Python SDK throws a `BaseException` into the code, so that users' `finally`
 blocks run on every entry; the JS SDK just drops the code. A process that dies answers nothing, and runs nothing more.
-Code that swallows the exception (a bare `except`) and returns ends the run with what it returns.
+Code that swallows the exception (a bare `except`) and returns ends the run with what it returns, and steps that are
+asked for while the code unwinds are not heard; both follow from the design, and were not recorded.
 """
 
 from __future__ import annotations
