@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from durable_sim.models.state_machine.language.definition import DefinitionError, StateMachine, parse
 from durable_sim.models.state_machine.language.validator import problems
+from tests.models.state_machine.mutations import mutated
 
 FOLDER = Path(__file__).parents[3] / "conformance" / "step_functions" / "executions"
 RECORDED = {path.stem: json.loads(path.read_text())["definition"] for path in sorted(FOLDER.glob("*.json"))}
 MUTATIONS = 200
-OTHERS: list[Any] = [
-    None,
-    True,
-    0,
-    -1,
-    1.5,
-    10**12,
-    "",
-    "$",
-    "$.a[",
-    "{% $",
-    "States.ALL",
-    [],
-    [1],
-    {},
-    {"a.$": 1},
-    [{}],
-]
-
-
-def spots(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The places of all values in a definition."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [at, *(spot for key, each in inner for spot in spots(each, (*at, key)))]
-
-
-def mutated(definition: Any, draw: random.Random) -> Any:
-    """A copy with one value deleted, replaced or renamed."""
-    definition = copy.deepcopy(definition)
-    there = [spot for spot in spots(definition) if spot]
-    if not there:
-        return definition
-    *above, key = draw.choice(there)
-    holder = definition
-    for step in above:
-        holder = holder[step]
-    kind = draw.choice(["delete", "replace", "rename"])
-    if kind == "delete":
-        del holder[key]
-    elif kind == "rename" and isinstance(holder, dict):
-        holder[draw.choice(["Retry", "Next", "Type", key + "x", "Choices", "QueryLanguage"])] = holder.pop(key)
-    else:
-        holder[key] = copy.deepcopy(draw.choice(OTHERS))
-    return definition
 
 
 def test_all_recordings_are_here() -> None:
