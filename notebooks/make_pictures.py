@@ -15,7 +15,7 @@ def main() -> None:
     comparison = ds.compare_scenario(loaded.scenario(seed), loaded.file.models, seed)
     faults = comparison.faults
     figure = comparison.matrix(
-        title="320 orders, one flaky world, five ways of running the workflow",
+        title="320 orders, one flaky world, seven ways of running the workflow",
         subtitle=f"The correct workflow, with idempotency keys; {faults['fired']} crashes and deploys or more. Seed {seed}.",
     )
     pictures = HERE / "pictures"
