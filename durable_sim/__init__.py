@@ -5,7 +5,7 @@ The folders, in the order in which a run flows through them; each imports only f
     errors, durations, randomness, trace    the ground
     workflows/    what a user writes: functions, contexts, retry policies, sagas; knows no time and no SimPy
     world/        what no engine controls: services, the network, the effect ledger, faults as data
-    models/       how code survives, or does not: regular, status_columns, replay/
+    models/       how code survives, or does not: regular, status_columns, replay/, steps/, state_machine/
     library/      ready-made worlds and workloads
     simulation/   a scenario as data, the injector of process faults, `simulate`, which builds everything, and
                   `Simulation`, which is driven step by step
@@ -20,7 +20,9 @@ The folders, in the order in which a run flows through them; each imports only f
 models/replay/ is a durable execution engine. Its server/ keeps runs in a store and knows user code only as tasks that
 workers take; a worker keeps instances in a cache and knows user code only through the seam in runner.py; instance.py
 runs workflow functions over a history, and is pure: no clock, no SimPy. exchange/ writes and reads histories as the
-real tools do.
+real tools do. models/steps/ is a platform that calls a function once a step (entry.py and answers.py are pure), with
+flow control in flow/. models/state_machine/ interprets definitions: machine.py is pure, language/ is what a definition
+means and what can be wrong with it.
 
 Three records are kept apart: the trace (what the simulator watched), histories and status rows (what an engine
 remembers) and the effect ledger (what the world really did). Verdicts come from the ledger and the final states alone.
