@@ -50,3 +50,27 @@ def test_the_text_has_every_change_and_every_model() -> None:
     lines = text.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == list(CHANGES)
     assert any(line.split("  ")[2:3] == ["goes on"] and line.endswith("  replay, status_columns") for line in lines)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_steps_notice_nothing_and_do_again_what_was_renamed(change: str) -> None:
+    """A finished step goes by its name; whatever else was changed runs as the new code says when it comes to it."""
+    fate = fate_of(change, "steps")
+    assert fate.words == {
+        "insert a step before": "x comes late",
+        "rename a finished step": "b is done again",
+        "change the timer": "the timer keeps its old length",
+    }.get(change, "goes on")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_state_machine_keeps_its_definition_and_not_its_functions(change: str) -> None:
+    """Executions in flight go on as the old code, unless a function that they still need is gone."""
+    fate = fate_of(change, "state_machine")
+    assert fate.words == {
+        "insert a step before": "goes on as the old code",
+        "insert a step after": "goes on as the old code",
+        "remove a step to come": "the execution fails",
+        "reorder steps to come": "goes on as the old code",
+        "change the timer": "the timer keeps its old length",
+    }.get(change, "goes on")
