@@ -87,6 +87,8 @@ def _tell(record: Record) -> str | None:
         case kinds.RESULT_REFUSED:
             return f"{record.subject}: a late result{attempt} is refused"
         case kinds.REPLAYED:
+            if "steps" in data:
+                return f"called again from the top ({data['steps']} step(s) remembered)"
             return f"history replayed ({data['events']} events)"
         case kinds.WORKFLOW_TASK_TIMED_OUT:
             return f"workflow task timed out ({data['timeout']})"

@@ -96,7 +96,7 @@ class Serving:
         """Enter the function from its top."""
         self._process.begin(self._body.program, self._chronicle.execution)
         if self._call.memo:
-            data = {"events": len(self._call.memo)}
+            data = {"steps": len(self._call.memo)}
             self._chronicle.note(kinds.REPLAYED, self._call.run_id, data=data, worker_id=self._process.worker_id)
         self._process.deliver(self._enter)
 
