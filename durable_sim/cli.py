@@ -30,6 +30,7 @@ from durable_sim.studies.choice import as_text as choice_text
 from durable_sim.studies.choice import choice_table
 from durable_sim.studies.deploys import as_text as deploy_text
 from durable_sim.studies.deploys import deploy_table
+from durable_sim.studies.plans import CALL
 from durable_sim.version import __version__
 
 _MODELS = "the execution models side by side: latency, crash, deploy, what is kept, who can be talked to"
@@ -256,7 +257,7 @@ def _models(options: argparse.Namespace) -> int:
         fates = {change: {model: fate._asdict() for model, fate in row.items()} for change, row in deploys.items()}
         print(json.dumps({"models": [one.to_json() for one in measured], "deploys": fates}))
         return OK
-    print(f"What a run of named steps costs, each measured; a step's own call takes 100 ms\n\n{choice_text(measured)}")
+    print(f"What a run of named steps costs, each measured; a step's own call takes {CALL}\n\n{choice_text(measured)}")
     print(f"\nA deploy while an execution sleeps between its steps: what becomes of it\n\n{deploy_text(deploys)}")
     return OK
 

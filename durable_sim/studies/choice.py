@@ -10,17 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from durable_sim.durations import seconds
+from durable_sim.durations import duration_us, seconds
 from durable_sim.models.registry import MODELS
 from durable_sim.simulation.run import Recording, simulate
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.studies.deploys import Fate, fate_of
-from durable_sim.studies.plans import Plan, Step, services, workflow_of
+from durable_sim.studies.plans import CALL, Plan, Step, services, workflow_of
 from durable_sim.world.faults import Crash, Fault
 
 FEW, MANY = 5, 50
-CALL_US = 100_000
-"""What a step's one call takes in this world."""
 BAD_DEPLOY = "rename a finished step"
 REALISTIC: Mapping[str, Mapping[str, Any]] = {"replay": {"rpc_latency": "2ms"}}
 """Settings that a simulation is quick without, and a comparison of latencies not fair: messages take time."""
@@ -61,7 +59,7 @@ def measure(model: str, seed: int = 0) -> Measured:
     few_us, many_us, struck_us = (_took_us(recording) for recording in (few, many, struck))
     return Measured(
         model,
-        None if few_us is None or many_us is None else (many_us - few_us) // (MANY - FEW) - CALL_US,
+        None if few_us is None or many_us is None else (many_us - few_us) // (MANY - FEW) - duration_us(CALL),
         many_us,
         None if few_us is None or struck_us is None else struck_us - few_us,
         _came_to(struck),

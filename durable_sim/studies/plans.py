@@ -20,6 +20,8 @@ from durable_sim.world.services.email import Email
 
 NAME = "plan"
 """The name of every workflow that is made of a plan."""
+CALL: Duration = "100ms"
+"""How long the one call of a step takes."""
 RETRY = RetryPolicy(initial_interval="1s", backoff_coefficient=2, maximum_attempts=5)
 
 
@@ -85,5 +87,5 @@ def _activity(step: Step) -> Callable[..., Any]:
 
 
 def services() -> dict[str, ServiceSpec]:
-    """The world of a plan: a mail server that answers after 100 ms."""
-    return {"email": ServiceSpec(Email, latency=Constant("100ms"))}
+    """The world of a plan: a mail server that answers after `CALL`."""
+    return {"email": ServiceSpec(Email, latency=Constant(CALL))}

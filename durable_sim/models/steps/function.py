@@ -49,6 +49,10 @@ class StepFunction:
         if self.retries is not None and not 0 <= self.retries <= RETRIES_MAX:
             raise UserError(f"function {self.id}: retries is {self.retries}, expected 0 to {RETRIES_MAX}")
 
+        if self.flow is not None and any(trigger.every is not None for trigger in self.flow.triggers):
+            raise UserError(
+                f"function {self.id}: found a trigger by the clock, expected events: no clock starts runs here"
+            )
         if self.event is not None and self.flow is not None and self.flow.triggers:
             raise UserError(f"function {self.id}: found event and flow.triggers, expected one of them")
 

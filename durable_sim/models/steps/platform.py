@@ -13,6 +13,7 @@ from durable_sim.models.executions import Execution, Home, Outcome
 from durable_sim.models.steps.answers import Sdk
 from durable_sim.models.steps.chronicle import Chronicle
 from durable_sim.models.steps.directory import Directory
+from durable_sim.models.steps.flow.limits import STEPS_MAX
 from durable_sim.models.steps.function import FAILED_EVENT, INVOKED_EVENT, StepFunction
 from durable_sim.models.steps.gates import Gates, Order
 from durable_sim.models.steps.protocol import (
@@ -39,7 +40,6 @@ from durable_sim.models.steps.runs import Item, Parent, Run
 from durable_sim.models.steps.waits import Waits
 from durable_sim.workflows.failures import Failure
 
-STEPS_MAX = 1000
 BROKEN_CALL = "CallBroken"
 WANTED = (STEP_PLANNED, SLEEP, WAIT_FOR_EVENT, INVOKE_FUNCTION)
 """Ops that ask for something, where the others tell how a step has ended."""

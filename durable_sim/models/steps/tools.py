@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from durable_sim.durations import DAY, Duration, duration_us, format_us
+from durable_sim.durations import Duration, duration_us, format_us
 from durable_sim.errors import UserError
 from durable_sim.models.steps.entry import Asked, Invoke, Run, Send, Sleep, Wait, Want
 from durable_sim.models.steps.errors import NestedStepError, StepError
+from durable_sim.models.steps.flow.limits import SLEEP_MAX_US
 from durable_sim.models.steps.flow.matching import check_path
 from durable_sim.models.steps.function import Code, StepFunction
 from durable_sim.models.steps.protocol import Event, Match, Memo, Mode
@@ -22,8 +23,6 @@ from durable_sim.workflows.clock import EPOCH
 from durable_sim.workflows.combinators import gather
 from durable_sim.workflows.payloads import copied, copied_arguments
 from durable_sim.workflows.program import Future, Program
-
-WAIT_MAX_US = 366 * DAY
 
 
 class StepContext(NamedTuple):
@@ -152,6 +151,6 @@ def _value(want: Want, data: Any) -> Any:
 
 
 def _within_limit(name: str, us: int) -> int:
-    if us > WAIT_MAX_US:
-        raise UserError(f"step {name}: {format_us(us)} is too long, expected at most {format_us(WAIT_MAX_US)}")
+    if us > SLEEP_MAX_US:
+        raise UserError(f"step {name}: {format_us(us)} is too long, expected at most {format_us(SLEEP_MAX_US)}")
     return us

@@ -217,3 +217,11 @@ def test_flow_control_and_a_trigger_are_not_given_twice() -> None:
 
     with pytest.raises(UserError, match=r"found event and flow\.triggers, expected one of them"):
         create_function(event="a", flow=FlowControl(triggers=(Trigger("b"),)))(code)
+
+
+def test_a_trigger_by_the_clock_is_refused() -> None:
+    """No clock starts runs here: a function that waited for one would never be called, and nobody would know why."""
+    with pytest.raises(ds.UserError, match="function tick: found a trigger by the clock, expected events"):
+
+        @create_function(flow=FlowControl(triggers=(Trigger(every="1h"),)))
+        async def tick(ctx: Any, step: Any) -> None: ...

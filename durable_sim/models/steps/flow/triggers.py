@@ -11,9 +11,6 @@ from durable_sim.models.steps.flow.checks import span
 from durable_sim.models.steps.flow.matching import check_path, field
 from durable_sim.models.steps.protocol import Event
 
-TIMER_EVENT = "inngest/scheduled.timer"
-"""The name of the event with which a clock starts a function."""
-
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
