@@ -14,7 +14,10 @@ The folders, in the order in which a run flows through them; each imports only f
     files/        scenario files
     views/        looking at it: stories, tables, figures
     api           run, compare
-    testing/      Hypothesis strategies
+    search/       finding the faults that break a workflow: sweeps over every place, deploys into every history, the
+                  smallest fault sets, tokens that repeat a run, coverage
+    library/gallery/   real bugs, broken and fixed side by side
+    testing/      Hypothesis strategies and machines, the pytest plugin
     cli           the command line
 
 models/replay/ is a durable execution engine. Its server/ keeps runs in a store and knows user code only as tasks that
@@ -38,9 +41,14 @@ from durable_sim.models.registry import MODELS
 from durable_sim.models.replay.history import History
 from durable_sim.models.replay.server.sqlite_store import SqliteStore
 from durable_sim.randomness import Constant, Exponential, LogNormal, Uniform
+from durable_sim.search.deploys import DeploySweep, deploy_sweep
+from durable_sim.search.result import Sweep
+from durable_sim.search.sometimes import sometimes
+from durable_sim.search.sweep import crash_sweep, fault_sweep
 from durable_sim.simulation.handles import ExecutionFailed, UpdateFailed, WorkflowHandle
 from durable_sim.simulation.live import Simulation
 from durable_sim.simulation.scenario import Arrivals, Scenario
+from durable_sim.testing.every import any_faults, every_crash
 from durable_sim.version import __version__
 from durable_sim.workflows.activity_context import ActivityContext
 from durable_sim.workflows.context import WorkflowContext
@@ -62,7 +70,19 @@ from durable_sim.workflows.failures import (
 from durable_sim.workflows.handlers import QueryFailed
 from durable_sim.workflows.retry import RetryPolicy
 from durable_sim.workflows.saga import Saga, SagaStep, run_saga
-from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Mixture, Outage, Pause, Script
+from durable_sim.world.faults import (
+    Cancel,
+    Crash,
+    Crashes,
+    Deploy,
+    Deploys,
+    Mixture,
+    Outage,
+    Pause,
+    Script,
+    ServerRestart,
+    Signal,
+)
 from durable_sim.world.ledger import EffectKind
 from durable_sim.world.services.base import OperationSpec, Service, ServiceSpec, operation
 
@@ -74,6 +94,7 @@ __all__ = [
     "ApplicationError",
     "Arrivals",
     "CallTimeout",
+    "Cancel",
     "CancelledError",
     "CancelledFailure",
     "ChildWorkflowError",
@@ -82,6 +103,7 @@ __all__ = [
     "Crash",
     "Crashes",
     "Deploy",
+    "DeploySweep",
     "Deploys",
     "DurableSimError",
     "EffectKind",
@@ -104,12 +126,15 @@ __all__ = [
     "ScenarioError",
     "Script",
     "ServerError",
+    "ServerRestart",
     "Service",
     "ServiceError",
     "ServiceSpec",
     "ServiceUnavailable",
+    "Signal",
     "Simulation",
     "SqliteStore",
+    "Sweep",
     "Uniform",
     "UpdateFailed",
     "UserError",
@@ -119,12 +144,18 @@ __all__ = [
     "WorkflowHandle",
     "__version__",
     "activity",
+    "any_faults",
     "compare",
     "compare_scenario",
+    "crash_sweep",
+    "deploy_sweep",
+    "every_crash",
+    "fault_sweep",
     "library",
     "operation",
     "run",
     "run_saga",
     "run_scenario",
+    "sometimes",
     "workflow",
 ]

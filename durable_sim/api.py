@@ -25,7 +25,7 @@ from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.trace import Trace
 from durable_sim.views import text
 from durable_sim.views.story import story, story_lengths
-from durable_sim.world.faults import Fault
+from durable_sim.world.faults import Fault, Stimulus
 from durable_sim.world.ledger import Entry, Owed
 from durable_sim.world.services.base import ServiceSpec
 
@@ -36,10 +36,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """One scenario under one execution model with one seed: what happened, and what is to be said of it."""
+    """One scenario under one execution model with one seed: what happened, and what is to be said of it.
+
+    `findings` are violations found by checks that were asked for beyond the verdicts: oracles, the user's invariants.
+    """
 
     recording: Recording
     judgement: Judgement
+    findings: tuple[Violation, ...] = ()
     repeat: str = ""
 
     @property
@@ -60,11 +64,11 @@ class Run:
     @property
     def violations(self) -> tuple[Violation, ...]:
         """Everything that is not as it should be."""
-        return self.judgement.violations
+        return (*self.judgement.violations, *self.findings)
 
     @property
     def ok(self) -> bool:
-        """Whether every execution is completed or compensated, and the books balance."""
+        """Whether every execution is completed or compensated, the books balance, and no further check objects."""
         return not self.violations
 
     @property
@@ -317,7 +321,7 @@ def run_scenario(
         UnknownNameError: there is no such model.
     """
     recording = simulate(scenario, model, seed)
-    return Run(recording, judge(recording, owed), repeat)
+    return Run(recording, judge(recording, owed), repeat=repeat)
 
 
 def compare_scenario(
@@ -340,11 +344,13 @@ def run(
     model: str = "replay",
     services: Mapping[str, ServiceSpec] | None = None,
     faults: Iterable[Fault] = (),
+    stimuli: Iterable[Stimulus] = (),
     seed: int = 0,
     inputs: Iterable[Any] | None = None,
     arrivals: Arrivals = Arrivals(),
     workers: int = 2,
     horizon: Duration = "30d",
+    calm_after: Duration | None = None,
     versions: Mapping[str, Callable[..., Any]] | None = None,
     owed: Mapping[str, Owed] | None = None,
     model_options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -357,9 +363,11 @@ def run(
         model: one of `durable_sim.MODELS`.
         services: the world, by default `durable_sim.library.shop()`.
         faults: what goes wrong, on top of the services' own flakiness.
+        stimuli: what people do meanwhile: signals, requests to stop.
         seed: decides everything that is random; the same seed gives the same run, to the byte.
         workers: how many processes there are.
         horizon: the simulated time at which the run is cut off, if it has not come to its end by itself.
+        calm_after: from then on nothing goes wrong by chance.
         versions: other code of the workflow, for deploys to switch to.
         owed: what is owed of a kind of effect, where it differs from what the service declares.
         model_options: settings by model, such as {"regular_rerun": {"reruns_max": 1}}.
@@ -367,8 +375,20 @@ def run(
     Raises:
         UserError: arguments that make no scenario; the message says which, what was found, and what was expected.
     """
-    scenario = _scenario(
-        workflow, input, inputs, services, faults, arrivals, workers, horizon, versions, owed, model_options
+    scenario = scenario_of(
+        workflow,
+        input,
+        inputs=inputs,
+        services=services,
+        faults=faults,
+        stimuli=tuple(stimuli),
+        arrivals=arrivals,
+        workers=workers,
+        horizon=horizon,
+        calm_after=calm_after,
+        versions=versions,
+        owed=owed,
+        model_options=model_options,
     )
     return run_scenario(scenario, model, seed)
 
@@ -380,48 +400,61 @@ def compare(
     models: Iterable[str] | None = None,
     services: Mapping[str, ServiceSpec] | None = None,
     faults: Iterable[Fault] = (),
+    stimuli: Iterable[Stimulus] = (),
     seed: int = 0,
     inputs: Iterable[Any] | None = None,
     arrivals: Arrivals = Arrivals(),
     workers: int = 2,
     horizon: Duration = "30d",
+    calm_after: Duration | None = None,
     versions: Mapping[str, Callable[..., Any]] | None = None,
     owed: Mapping[str, Owed] | None = None,
     model_options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Comparison:
     """Run a workflow function under several execution models, by default all that can; arguments as for `run`."""
-    scenario = _scenario(
-        workflow, input, inputs, services, faults, arrivals, workers, horizon, versions, owed, model_options
+    scenario = scenario_of(
+        workflow,
+        input,
+        inputs=inputs,
+        services=services,
+        faults=faults,
+        stimuli=tuple(stimuli),
+        arrivals=arrivals,
+        workers=workers,
+        horizon=horizon,
+        calm_after=calm_after,
+        versions=versions,
+        owed=owed,
+        model_options=model_options,
     )
     return compare_scenario(scenario, models, seed)
 
 
-def _scenario(
+def scenario_of(
     workflow: Callable[..., Any],
-    input: Any,
-    inputs: Iterable[Any] | None,
-    services: Mapping[str, ServiceSpec] | None,
-    faults: Iterable[Fault],
-    arrivals: Arrivals,
-    workers: int,
-    horizon: Duration,
-    versions: Mapping[str, Callable[..., Any]] | None,
-    owed: Mapping[str, Owed] | None,
-    model_options: Mapping[str, Mapping[str, Any]] | None,
+    input: Any = None,
+    *,
+    services: Mapping[str, ServiceSpec] | None = None,
+    faults: Iterable[Fault] = (),
+    inputs: Iterable[Any] | None = None,
+    **settings: Any,
 ) -> Scenario:
+    """The scenario that `run` makes of a workflow function: in the shop, with one input or several.
+
+    `settings` are further fields of `Scenario`, None where they are not given.
+    """
     if input is not None and inputs is not None:
         raise UserError("give input (for one execution) or inputs (for several), not both")
+    given = {name: value for name, value in settings.items() if value is not None}
+    unknown = [name for name in given if name not in Scenario.__dataclass_fields__]
+    if unknown:
+        raise UnknownNameError("setting of a scenario", unknown[0], Scenario.__dataclass_fields__)
     return Scenario(
         workflow=workflow,
         inputs=(input,) if inputs is None else tuple(inputs),
         services=shop() if services is None else dict(services),
         faults=tuple(faults),
-        arrivals=arrivals,
-        workers=workers,
-        horizon=horizon,
-        versions=versions or {},
-        owed=owed or {},
-        model_options=model_options or {},
+        **given,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from durable_sim.checks.effects import Kinds
+from durable_sim.checks.ledgers import Kinds, name_of, original
 from durable_sim.checks.owed import Debt
 from durable_sim.checks.violations import Violation
 from durable_sim.models.executions import Execution
@@ -20,17 +20,15 @@ def books(ledger: Sequence[Entry], balances: Mapping[str, Mapping[str, int]], ki
     """Where a service's books differ from the ledger, in either direction."""
     net: dict[str, Counter[str]] = {kind: Counter() for kind in balances}
     for entry in ledger:
-        original = kinds[entry.kind].undoes or entry.kind
-        if original in net:
-            net[original][entry.subject] += entry.quantity
+        kind = original(entry, kinds)
+        if kind in net:
+            net[kind][entry.subject] += entry.quantity
     for kind, amounts in balances.items():
         for subject in sorted({*amounts, *net[kind]}):
             booked, entered = amounts.get(subject, 0), net[kind][subject]
             if booked != entered:
-                name = f"{kind} {subject}".rstrip()
-                yield Violation(
-                    "imbalance", None, name, f"{booked} in the service's books", f"{entered} as in the ledger"
-                )
+                found, expected = f"{booked} in the service's books", f"{entered} as in the ledger"
+                yield Violation("imbalance", None, name_of(kind, subject), found, expected)
 
 
 def totals(
@@ -41,9 +39,9 @@ def totals(
     owed: Counter[str] = Counter()
     closed = {execution.id for execution in executions if execution.status != "open"}
     for entry in ledger:
-        original = kinds[entry.kind].undoes or entry.kind
-        if entry.execution in closed and kinds[original].owed == "exactly_once":
-            found[original] += entry.quantity
+        kind = original(entry, kinds)
+        if entry.execution in closed and kinds[kind].owed == "exactly_once":
+            found[kind] += entry.quantity
     for execution, debt in zip(executions, debts, strict=True):
         if execution.status == "completed":
             for (kind, _), quantity in debt.quantities.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from durable_sim.checks.effects import Kinds
+from durable_sim.checks.ledgers import Kinds
 from durable_sim.checks.violations import Violation
 from durable_sim.world.ledger import Entry
 

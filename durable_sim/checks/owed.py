@@ -34,8 +34,8 @@ class Debt:
 def debts(scenario: Scenario, seed: int) -> tuple[Debt, ...]:
     """What each execution of a scenario owes, in the order of the inputs."""
     services = {name: _calm(spec) for name, spec in scenario.services.items()}
-    calm = replace(scenario, services=services, faults=(), workers=1)
-    return tuple(_debt(replace(calm, inputs=(one,)), seed) for one in scenario.inputs)
+    calm = replace(scenario, services=services, workers=1, faults=())
+    return tuple(_debt(calm.alone(place), seed) for place in range(len(scenario.inputs)))
 
 
 def key_of(entry: Entry) -> EffectKey:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from durable_sim.checks import balance, compensation, effects
+from durable_sim.checks.ledgers import Kinds, entries_by_execution, kinds_of
 from durable_sim.checks.owed import Debt, debts
 from durable_sim.checks.violations import BAD, VERDICTS, Verdict, Violation
+from durable_sim.checks.waiting import why_open
 from durable_sim.models.executions import Execution
 from durable_sim.simulation.run import Recording
 from durable_sim.world.ledger import Entry
@@ -48,13 +50,7 @@ class Judgement:
 def judge(recording: Recording, owed: Sequence[Debt] | None = None) -> Judgement:
     """Judge a finished run. `owed` may be passed where it is known from another run of the same scenario."""
     owed = debts(recording.scenario, recording.seed) if owed is None else owed
-    kinds = {
-        name: replace(kind, owed=recording.scenario.owed.get(name, kind.owed))
-        for name, kind in recording.effect_kinds.items()
-    }
-    ledgers: dict[str, list[Entry]] = {execution.id: [] for execution in recording.executions}
-    for entry in recording.ledger:
-        ledgers.setdefault(entry.execution, []).append(entry)  # an event may have started one that nobody owes anything
+    kinds, ledgers = kinds_of(recording), entries_by_execution(recording)
     judged = tuple(
         _judge_one(recording, execution, ledgers[execution.id], debt, kinds)
         for execution, debt in zip(recording.executions, owed, strict=True)
@@ -67,7 +63,7 @@ def judge(recording: Recording, owed: Sequence[Debt] | None = None) -> Judgement
 
 
 def _judge_one(
-    recording: Recording, execution: Execution, entries: Sequence[Entry], debt: Debt, kinds: effects.Kinds
+    recording: Recording, execution: Execution, entries: Sequence[Entry], debt: Debt, kinds: Kinds
 ) -> Judged:
     violations = tuple(_violations(recording, execution, entries, debt, kinds))
     found = {violation.kind for violation in violations}
@@ -77,7 +73,7 @@ def _judge_one(
 
 
 def _violations(
-    recording: Recording, execution: Execution, entries: Sequence[Entry], debt: Debt, kinds: effects.Kinds
+    recording: Recording, execution: Execution, entries: Sequence[Entry], debt: Debt, kinds: Kinds
 ) -> Iterator[Violation]:
     name = execution.id
     yield from effects.duplicates(name, entries, debt, kinds)
@@ -91,7 +87,7 @@ def _violations(
     else:
         yield from effects.orphaned(name, entries, {}, kinds)
         if execution.status == "open":
-            yield Violation("stuck", name, "execution", "open, and nothing will ever move it", "an end")
+            yield Violation("stuck", name, "execution", f"open, and {why_open(recording, name)}", "an end")
 
 
 def _open_ended(recording: Recording, execution: Execution, debt: Debt) -> Violation | None:

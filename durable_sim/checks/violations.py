@@ -34,9 +34,9 @@ VERDICTS: tuple[Verdict, ...] = (*GOOD, *BAD)
 class Violation:
     """One thing that is not as it should be.
 
-    `kind` is a verdict, "imbalance" for what concerns the run as a whole (then `execution` is None), or
-    "non_determinism" for a history that its code does not follow. `time_us` is
-    when it came about, None where it shows only at the end.
+    `kind` is a verdict, "imbalance" for what concerns the run as a whole (then `execution` is None), or the name of
+    what a further check looks for ("non_determinism", "saga_shape", "invariant"). `time_us` is when it came about, None
+    where it shows only at the end.
     """
 
     kind: str

@@ -13,6 +13,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, time
+from types import MappingProxyType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
@@ -20,15 +21,20 @@ from pydantic import BaseModel, ValidationError
 from durable_sim.durations import duration_us
 from durable_sim.errors import DurationError, ScenarioError, did_you_mean
 from durable_sim.randomness import Constant, Exponential, LogNormal, Uniform
-from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Outage, Pause, Script
+from durable_sim.world.faults import Fault, Outage, Stimulus
 
 A_SPAN = "expected a time span such as '30s', '1h30m' or '250 ms'"
 _A_DISTRIBUTION = "expected { value }, { low, high }, { mean } or { p50, p99 } with time spans"
 _DISTRIBUTIONS = {kind.__name__: kind for kind in (Constant, Uniform, Exponential, LogNormal)}
-_FAULTS = {kind.__name__.lower(): kind for kind in (Crash, Pause, Deploy, Crashes, Deploys, Script)}
+_KINDS: Mapping[str, Mapping[str, type]] = MappingProxyType(  # lists of tables of several kinds, by their key
+    {
+        key: {str(field.default): kind for kind in get_args(union) for field in fields(kind) if field.name == "kind"}
+        for key, union in (("faults", Fault), ("stimuli", Stimulus))
+    }
+)
 _SPANS = {  # the keys of all settings that are checked as a whole
     field.name
-    for kind in (*_FAULTS.values(), *_DISTRIBUTIONS.values(), Outage)
+    for kind in (*get_args(Fault | Stimulus), *_DISTRIBUTIONS.values(), Outage)
     for field in fields(kind)
     if str(field.type).startswith("Duration")
 }
@@ -167,9 +173,9 @@ def _message(problem: Any) -> str:
             return "is missing"
         case "union_tag_invalid":
             name = context["tag"]
-            return f"unknown kind {name!r}: {did_you_mean(name, _FAULTS)}"
+            return f"unknown kind {name!r}: {did_you_mean(name, _KINDS[problem['loc'][0]])}"
         case "union_tag_not_found" if isinstance(problem["input"], dict):
-            return f"has no kind; expected one of {', '.join(_FAULTS)}"
+            return f"has no kind; expected one of {', '.join(_KINDS[problem['loc'][0]])}"
         case "union_tag_not_found":
             return f"{found}, expected a table with a kind"
         case "greater_than_equal":
@@ -233,7 +239,7 @@ def _inside(kind: Any, part: int | str) -> list[Any]:
         return _flat(arguments[1])
     if origin is tuple:
         return _flat(arguments[0])
-    if kind is _FAULTS.get(str(part)):  # the branch of a union
+    if any(kind is kinds.get(str(part)) for kinds in _KINDS.values()):  # the branch of a union
         return [kind]
     if _keys(kind):
         return _flat(get_type_hints(kind, include_extras=True).get(str(part)))

@@ -17,10 +17,17 @@ from durable_sim.errors import UnknownNameError, UserError, did_you_mean
 from durable_sim.files.problems import joined, shown, unreadable
 from durable_sim.library.shop import shop
 from durable_sim.library.workloads import Workload, find_workload
-from durable_sim.models.registry import COMMON_MODELS, MODELS
+from durable_sim.models.registry import COMMON_MODELS, MODELS, not_taken
 from durable_sim.models.replay.model import Cache
 from durable_sim.randomness import Randomness
-from durable_sim.simulation.scenario import check_workflow, execution_ids, own_id, problems_of_references
+from durable_sim.simulation.scenario import (
+    NO_TARGET,
+    STIMULI,
+    check_workflow,
+    execution_ids,
+    own_id,
+    problems_of_references,
+)
 from durable_sim.workflows.definitions import definition_of
 from durable_sim.world.faults import CALL_FAULTS, Mixture
 from durable_sim.world.services.base import ServiceSpec
@@ -49,6 +56,7 @@ def problems_of_names(data: Data) -> Iterator[str]:
     yield from _services(_table(data, "services"), specs)
     yield from _inputs(data)
     yield from _faults(data, specs, workload)
+    yield from _stimuli(data, workload)
     yield from _owed(_table(data, "owed"), specs)
 
 
@@ -166,16 +174,25 @@ def _inputs(data: Data) -> Iterator[str]:
 def _faults(data: Data, specs: Mapping[str, ServiceSpec], workload: Workload | None) -> Iterator[str]:
     workers = data.get("workers", 2)
     ids = [f"w{number + 1}" for number in range(workers)] if type(workers) is int and workers < 10_000 else []
-    for place, fault in enumerate(_list(data, "faults")):
-        if isinstance(fault, dict):
-            settings = dict(fault)
-            if not ids:
-                settings.pop("worker", None)  # there is no telling which there are
-            executions = _executions(data, workload) if "execution" in fault else ()
-            if not executions:
-                settings.pop("execution", None)
-            for key, error in problems_of_references(settings, ids, _table(data, "versions"), specs, executions):
-                yield f"{joined('faults', place)}.{key}: {error}"
+    for path, settings in _tables(data, "faults", "stimuli"):
+        executions = _executions(data, workload) if {"execution", "target"} & settings.keys() else []
+        unknown = [*(["worker"] if not ids else []), *(["execution", "target"] if not executions else [])]
+        known = {key: value for key, value in settings.items() if key not in unknown}  # no telling which there are
+        for key, error in problems_of_references(known, ids, _table(data, "versions"), specs, executions):
+            yield f"{path}.{key}: {error}"
+
+
+def _stimuli(data: Data, workload: Workload | None) -> Iterator[str]:
+    """Who a stimulus is for, and whether the models take it at all."""
+    models = data.get("models", list(COMMON_MODELS))
+    models = [one for one in models if one in MODELS] if isinstance(models, list) else []
+    for path, settings in _tables(data, "stimuli"):
+        kind = settings.get("kind")
+        refused = [error for model in models if kind in STIMULI and (error := not_taken(model, kind))]
+        if refused:
+            yield f"{path}: {refused[0]}, as models = [...]"
+        if not {"execution", "target"} & settings.keys() and len(_executions(data, workload)) > 1:
+            yield f"{path}: {NO_TARGET}"
 
 
 def _executions(data: Data, workload: Workload | None) -> list[str]:
@@ -199,6 +216,14 @@ def _owed(given: Data, specs: Mapping[str, ServiceSpec]) -> Iterator[str]:
 def _table(data: Data, key: str) -> dict[str, Any]:
     value = data.get(key)
     return value if isinstance(value, dict) else {}
+
+
+def _tables(data: Data, *keys: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tables in some lists of tables, each with its path."""
+    for key in keys:
+        for place, settings in enumerate(_list(data, key)):
+            if isinstance(settings, dict):
+                yield joined(key, place), settings
 
 
 def _list(data: Data, key: str) -> list[Any]:

@@ -26,7 +26,7 @@ from durable_sim.library.workloads import Workload, find_workload
 from durable_sim.models.registry import COMMON_MODELS
 from durable_sim.randomness import Distribution, Randomness
 from durable_sim.simulation.scenario import Arrivals, Scenario
-from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Mixture, Outage, Pause, Script
+from durable_sim.world.faults import Fault, Mixture, Outage, Stimulus
 from durable_sim.world.ledger import Owed
 from durable_sim.world.services.base import OperationSpec, ServiceSpec
 
@@ -45,7 +45,8 @@ def _not_zero(text: str) -> str:
 
 Span = Annotated[str, BeforeValidator(_span)]
 PositiveSpan = Annotated[Span, AfterValidator(_not_zero)]
-FaultEntry = Annotated[Crash | Pause | Deploy | Crashes | Deploys | Script, Field(discriminator="kind")]
+FaultEntry = Annotated[Fault, Field(discriminator="kind")]
+StimulusEntry = Annotated[Stimulus, Field(discriminator="kind")]
 
 
 class _Strict(BaseModel):
@@ -104,6 +105,8 @@ class ScenarioFile(_Strict):
     inputs: tuple[dict[str, Any], ...] = ()
     services: dict[str, ServiceSettings] = {}
     faults: tuple[FaultEntry, ...] = ()
+    stimuli: tuple[StimulusEntry, ...] = ()
+    calm_after: Span | None = None
     owed: dict[str, Owed] = {}
     model_options: dict[str, dict[str, Any]] = {}
     expect: dict[str, Annotated[dict[str, Any], AfterValidator(check_expectation)]] = {}
@@ -120,6 +123,8 @@ class ScenarioFile(_Strict):
             inputs=self.inputs or self._made_inputs(workload, seed),
             services=self._services(workload.services()),
             faults=self.faults,
+            stimuli=self.stimuli,
+            calm_after=self.calm_after,
             arrivals=Arrivals(self.arrivals.every, self.arrivals.random),
             workers=self.workers,
             horizon=self.horizon,

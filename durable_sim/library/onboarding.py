@@ -5,6 +5,7 @@ A user is {"user_id"}.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import Any
 
 from durable_sim.library.orders import ATTEMPTS, UNTIL_DONE, Activity
@@ -74,7 +75,7 @@ def onboard(keys: bool = True) -> Activity:
         try:
             await do(open_account, user)
             await do(set_up_workspace, user)
-        except ActivityError:
+        except (ActivityError, CancelledError):
             await saga.compensate()
             raise
         for template, pause in (("welcome", "1 day"), ("guide", "")):

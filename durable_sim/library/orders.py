@@ -6,6 +6,7 @@ has a default, so that a one-line order will do.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -194,7 +195,7 @@ def correct_order(keys: bool = True) -> Activity:
             await do(send_confirmation_email, send_cancellation_email, A_FEW)
             await do(schedule_shipping, void_label)
             await do(mark_order_complete, mark_order_cancelled)
-        except ActivityError:
+        except (ActivityError, CancelledError):
             await saga.compensate()
             raise
         return f"order {order['order_id']} fulfilled"

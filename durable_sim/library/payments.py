@@ -6,6 +6,7 @@ default.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import Any
 
 from durable_sim.library.orders import ATTEMPTS, UNTIL_DONE, Activity
@@ -88,7 +89,7 @@ def process_payment(keys: bool = True) -> Activity:
                 return f"payment {payment['payment_id']} refunded"
             undo_by(recall)
             await do(pay_out, payment)
-        except ActivityError:
+        except (ActivityError, CancelledError):
             await saga.compensate()
             raise
         return f"payment {payment['payment_id']} paid out"

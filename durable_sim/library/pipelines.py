@@ -5,6 +5,7 @@ A batch is {"batch_id", "branches"?, "bad"?}; `bad` names a branch whose data no
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import Any
 
 from durable_sim.library.orders import ATTEMPTS, UNTIL_DONE, Activity
@@ -84,7 +85,7 @@ def data_pipeline(whole: bool = True, wait_for_all: bool = True, undo: str = "re
                 if isinstance(outcome, BaseException):
                     raise outcome
             await do(publish, batch)
-        except ActivityError:
+        except (ActivityError, CancelledError):
             await ctx.execute_activity(clean_up, batch, start_to_close_timeout="2m", retry_policy=UNTIL_DONE)
             raise
         return sum(loaded)

@@ -5,6 +5,7 @@ An order is what `orders` takes. Always holds: with its defaults the workflow is
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -138,7 +139,7 @@ def saga_order(
                     register(step, result)
                 if waits and step.action is REVIEWED:
                     await ctx.sleep(review)
-        except ActivityError:
+        except (ActivityError, CancelledError):
             saga = Saga(ctx)
             for step, undo_it in undos if backwards else reversed(undos):
                 saga.add_compensation(step.undo.__name__, undo_it, best_effort=step.best_effort)

@@ -11,6 +11,7 @@ from typing import Any
 
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library import (
+    approvals,
     drip,
     notifications,
     onboarding,
@@ -71,6 +72,7 @@ WORKLOADS: Mapping[str, Workload] = MappingProxyType(
         ),
         "drip": Workload(lambda: drip.drip_campaign, onboarding.make_user, drip.drip_services),
         "trials": Workload(trials.expire_trial, trials.make_trial, trials.trial_services, {"conditional": True}),
+        "approvals": Workload(lambda: approvals.approve_purchase, approvals.make_purchase, approvals.approval_services),
         "reports": Workload(reports.report_schedule, reports.make_schedule, reports.report_services, {"whole": True}),
         "pipelines": Workload(
             pipelines.data_pipeline,

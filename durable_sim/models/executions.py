@@ -61,6 +61,32 @@ class Model(Host, Protocol):
     def stored(self, execution: Execution) -> int:
         """How many durable records (events, columns, finished steps) the model keeps of an execution."""
 
+    def restart_server(self, downtime_us: int) -> list[str] | None:
+        """Its server loses its memory, and is back after a while. Gives the executions that are open there, None where
+        there is no server to restart."""
+
+    def signal(self, execution: Execution, name: str, arguments: tuple[Any, ...]) -> list[str] | None:
+        """Somebody sends a signal. Gives the executions that it reaches, None where nobody takes it."""
+
+    def cancel(self, execution: Execution) -> list[str] | None:
+        """Somebody asks an execution to stop. Same result as `signal`."""
+
+
+class Unreachable:
+    """A model without a server that could be restarted, and without an address for anybody outside."""
+
+    def restart_server(self, downtime_us: int) -> list[str] | None:
+        """There is no server."""
+        return None
+
+    def signal(self, execution: Execution, name: str, arguments: tuple[Any, ...]) -> list[str] | None:
+        """Nobody listens."""
+        return None
+
+    def cancel(self, execution: Execution) -> list[str] | None:
+        """Nobody listens."""
+        return None
+
 
 class Home:
     """What every model is built from, and the little that all do alike."""

@@ -8,6 +8,7 @@ from inspect import signature
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from durable_sim.errors import UserError
 from durable_sim.models.executions import Model
 from durable_sim.models.regular import Regular, RegularRerun
 from durable_sim.models.replay.model import Replay
@@ -22,15 +23,16 @@ from durable_sim.world.services.base import ServiceSpec
 class ModelKind(NamedTuple):
     """How to make a model (from a `Home` and the model's options), and the services that it brings along.
 
-    Options that are objects, `in_code`, cannot be given in a file. `talks` says how a running execution can be talked
-    to. A model that `needs_idiom` runs only workflows that are written in its own idiom too
-    (`workflow(idioms={model: ...})`).
+    Options that are objects, `in_code`, cannot be given in a file. `talks` says in words how a running execution can be
+    talked to, `takes` which kinds of stimuli reach it. A model that `needs_idiom` runs only workflows that are written
+    in its own idiom too (`workflow(idioms={model: ...})`).
     """
 
     build: Callable[..., Model]
     services: Mapping[str, ServiceSpec] = MappingProxyType({})
     in_code: tuple[str, ...] = ()
     talks: str = "no"
+    takes: tuple[str, ...] = ()
     needs_idiom: bool = False
 
     def options(self) -> tuple[str, ...]:
@@ -51,13 +53,23 @@ MODELS: Mapping[str, ModelKind] = MappingProxyType(
         "regular_rerun": ModelKind(RegularRerun),
         "status_columns": ModelKind(partial(StatusColumns, transactional=False), _STATUS),
         "status_columns_transactional": ModelKind(partial(StatusColumns, transactional=True), _STATUS),
-        "replay": ModelKind(Replay, in_code=("store", "runner"), talks="signals, queries, updates"),
-        "steps": ModelKind(Steps, in_code=("functions",), talks="events"),
-        "state_machine": ModelKind(StateMachines, _STATES, talks="task tokens", needs_idiom=True),
+        "replay": ModelKind(
+            Replay, in_code=("store", "runner"), talks="signals, queries, updates", takes=("signal", "cancel")
+        ),
+        "steps": ModelKind(Steps, in_code=("functions",), talks="events", takes=("signal", "cancel")),
+        "state_machine": ModelKind(StateMachines, _STATES, talks="task tokens", takes=("cancel",), needs_idiom=True),
     }
 )
 COMMON_MODELS = tuple(name for name, kind in MODELS.items() if not kind.needs_idiom)
 """Those that run any workflow function."""
+
+
+def not_taken(model: str, stimulus: str) -> UserError | None:
+    """What is wrong with a stimulus of this kind under a model; None where nothing is."""
+    if stimulus in MODELS[model].takes:
+        return None
+    takers = ", ".join(name for name, kind in MODELS.items() if stimulus in kind.takes)
+    return UserError(f"model {model} takes no stimulus of kind {stimulus!r}; choose from {takers}")
 
 
 def models_for(workflow: Callable[..., Any]) -> tuple[str, ...]:

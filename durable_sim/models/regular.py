@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from durable_sim import trace as kinds
 from durable_sim.durations import Duration, duration_us, seconds
-from durable_sim.models.executions import Execution, Home, Outcome
+from durable_sim.models.executions import Execution, Home, Outcome, Unreachable
 from durable_sim.models.local import LocalRun, LocalStep
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflows.commands import ScheduleActivity
 
 
-class Regular:
+class Regular(Unreachable):
     """Memory only."""
 
     def __init__(self, home: Home) -> None:

@@ -25,7 +25,7 @@ import simpy
 
 from durable_sim import trace as kinds
 from durable_sim.durations import Duration, duration_us
-from durable_sim.models.executions import Execution, Home, Outcome
+from durable_sim.models.executions import Execution, Home, Outcome, Unreachable
 from durable_sim.models.local import LocalRun, LocalStep
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.randomness import LogNormal
@@ -113,7 +113,7 @@ STATUS_SPEC = ServiceSpec(StatusTable, latency=LogNormal("2ms", "15ms"))
 """The database as fast as a local one is, and without faults of its own."""
 
 
-class StatusColumns:
+class StatusColumns(Unreachable):
     """Check, do, update; and a sweeper."""
 
     def __init__(

@@ -102,7 +102,8 @@ class Simulation:
         self._driver = Driver(self._world, self._replay)
         if stored is not None:
             self._take_up(stored.runs)
-        self._injector = Injector(self._world, self._fleet, self._scenario.process_faults(Randomness(seed)))
+        plan = self._scenario.process_faults(Randomness(seed))
+        self._injector = Injector(self._world, self._fleet, self._replay, self._executions, plan)
         self._injector.arm()
         self._fleet.start(self._replay)
 
@@ -310,11 +311,14 @@ class Simulation:
 
 
 def _checked(services: dict[str, ServiceSpec], faults: tuple[Fault, ...], workers: int, versions: Any) -> Scenario:
-    """Let a scenario say what is wrong with names and numbers."""
+    """Let a scenario say what is wrong with names and numbers. Executions are whichever its user will start."""
 
     async def stand_in(ctx: Any, input: Any) -> None: ...
 
-    return Scenario(stand_in, (None,), services, faults, workers=workers, versions=dict.fromkeys(versions, stand_in))
+    named = (getattr(fault, name, None) for fault in faults for name in ("execution", "target"))
+    inputs = tuple({"id": one} for one in dict.fromkeys(named) if one is not None) or (None,)
+    code = dict.fromkeys(versions, stand_in)
+    return Scenario(stand_in, inputs, services, faults, workers=workers, versions=code)
 
 
 def _builds(

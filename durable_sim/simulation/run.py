@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from durable_sim.durations import duration_us
 from durable_sim.errors import UnknownNameError
 from durable_sim.models.executions import Execution, Home, Model
-from durable_sim.models.registry import MODELS
+from durable_sim.models.registry import MODELS, not_taken
 from durable_sim.models.workers import BASE, Fleet
 from durable_sim.randomness import Randomness
 from durable_sim.simulation.injector import Injector, Strike
 from durable_sim.simulation.scenario import Scenario
-from durable_sim.trace import Trace
+from durable_sim.trace import Record, Trace
 from durable_sim.workflows.definitions import Build, definition_of
 from durable_sim.world.ledger import EffectKind, Entry
 from durable_sim.world.world import World
@@ -27,6 +28,7 @@ class Recording:
 
     `pending` says for each open execution what would make it go on, None where nothing would; `requests_under_way`
     counts requests that were still travelling at the end, by execution; `balances` are the services' own books;
+    `strikes` tell what became of each planned fault, `stimuli` of each stimulus;
     `engine` keeps the model (and with it unfinished user code, which must not be closed) alive.
     """
 
@@ -45,30 +47,47 @@ class Recording:
     requests_under_way: Mapping[str, int]
     ended_us: int
     engine: tuple[Model, Fleet]
+    stimuli: tuple[Strike, ...] = ()
 
 
-def simulate(scenario: Scenario, model: str, seed: int) -> Recording:
+Observer = Callable[[Model, tuple[Execution, ...], Record], None]
+"""Looks in after each trace record; must not touch anything."""
+
+
+def simulate(scenario: Scenario, model: str, seed: int, observe: Observer | None = None) -> Recording:
     """Run a scenario under an execution model until nothing is left to happen, or to the horizon.
 
     Same scenario, model and seed: the same recording, to the byte.
 
     Raises:
         UnknownNameError: there is no such model.
+        UserError: the scenario has a stimulus that the model does not take.
     """
     if model not in MODELS:
         raise UnknownNameError("execution model", model, MODELS)
+    for problem in (not_taken(model, stimulus.kind) for stimulus in scenario.stimuli):
+        if problem is not None:
+            raise problem
     kind = MODELS[model]
-    world = World(seed, {**kind.services, **scenario.services}, scenario.scripts)
+    services = {**kind.services, **scenario.services}
+    world = World(seed, services, scenario.scripts, calm_after_us=scenario.calm_after_us)
     fleet = Fleet(world, scenario.worker_ids, None)
     home = Home(world, fleet, builds_of(scenario), definition_of(scenario.workflow).name)
     engine = kind.build(home, **scenario.model_options.get(model, {}))
-    injector = Injector(world, fleet, scenario.process_faults(Randomness(seed)))
-    injector.arm()
+    executions = _executions(scenario, world)
+    by_id = {execution.id: execution for execution in executions}
+    faults = Injector(world, fleet, engine, by_id, scenario.process_faults(Randomness(seed)))
+    stimuli = Injector(world, fleet, engine, by_id, scenario.stimuli)
+    faults.arm()
     fleet.start(engine)
-    executions = _schedule(scenario, world, engine)
+    for execution in executions:
+        world.alarms.after(execution.arrived_us, engine.submit, execution)
+    stimuli.arm()  # at the instant at which an execution arrives it can be reached
+    if observe is not None:
+        world.trace.observers.append(partial(observe, engine, executions))
     with _collector_paused():
         world.env.run(until=duration_us(scenario.horizon))
-    return _record(scenario, model, seed, world, executions, injector, (engine, fleet))
+    return _record(scenario, model, seed, world, executions, faults, stimuli, (engine, fleet))
 
 
 @contextmanager
@@ -101,13 +120,10 @@ def builds_of(scenario: Scenario) -> dict[str | None, Build]:
     return builds
 
 
-def _schedule(scenario: Scenario, world: World, engine: Model) -> tuple[Execution, ...]:
+def _executions(scenario: Scenario, world: World) -> tuple[Execution, ...]:
     times_us = scenario.arrivals.times_us(len(scenario.inputs), world.randomness)
     arriving = zip(scenario.execution_ids(), scenario.inputs, times_us, strict=True)
-    executions = tuple(Execution(name, one, ordinal, time_us) for ordinal, (name, one, time_us) in enumerate(arriving))
-    for execution in executions:
-        world.alarms.after(execution.arrived_us, engine.submit, execution)
-    return executions
+    return tuple(Execution(name, one, ordinal, time_us) for ordinal, (name, one, time_us) in enumerate(arriving))
 
 
 def _record(
@@ -116,7 +132,8 @@ def _record(
     seed: int,
     world: World,
     executions: tuple[Execution, ...],
-    injector: Injector,
+    faults: Injector,
+    stimuli: Injector,
     engine: tuple[Model, Fleet],
 ) -> Recording:
     under_way: dict[str, int] = {}
@@ -129,7 +146,8 @@ def _record(
         trace=world.trace,
         ledger=world.ledger.entries(),
         executions=executions,
-        strikes=tuple(injector.strikes),
+        strikes=tuple(faults.strikes),
+        stimuli=tuple(stimuli.strikes),
         scripts_fired=world.network.scripts_fired,
         call_faults=dict(sorted(world.network.faults_drawn.items())),
         effect_kinds=world.effect_kinds(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from durable_sim import trace
@@ -14,7 +14,7 @@ from durable_sim.models.registry import MODELS
 from durable_sim.randomness import Randomness
 from durable_sim.workflows.definitions import definition_of
 from durable_sim.workflows.payloads import copied
-from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Fault, ProcessFault, Script
+from durable_sim.world.faults import Cancel, Crash, Crashes, Deploy, Deploys, Fault, ProcessFault, Script, Stimulus
 from durable_sim.world.ledger import Owed
 from durable_sim.world.services.base import ServiceSpec
 
@@ -30,6 +30,10 @@ _OF_CALLS = frozenset(
         trace.CALL_GIVEN_UP,
     )
 )
+
+
+STIMULI = ("signal", "cancel")
+NO_TARGET = "there are several executions, expected target='<id of one of them>'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +57,25 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One workflow, its inputs, the world it acts upon, and what goes wrong.
+    """One workflow, its inputs, the world it acts upon, what people do to it, and what goes wrong.
 
     `inputs` holds one input an execution; an input that is a dict with a key "id" or "..._id" gives the execution its
     id. `versions` are other codes of the workflow, for deploys to switch to. `owed` overrides what is owed of a kind
-    of effect ("email.send": "exactly_once"). The simulation stops when nothing is left to happen, at the latest at
-    the `horizon`.
+    of effect ("email.send": "exactly_once"). From `calm_after` on, nothing goes wrong by chance any more: no drawn
+    fault of a call, no outage, no drawn fault of a process; what is planned or scripted still strikes. The simulation
+    stops when nothing is left to happen, at the latest at the `horizon`.
+
+    `stimuli` (signals, cancellations) are part of what is asked, not of what goes wrong: they belong to the calm run
+    too that says what an execution owes. Each is for one execution: its `target`, the `execution` of its trigger, or
+    the only one. A trigger by `at` or `after` means the same in both runs, one by `after_record` hardly ever.
     """
 
     workflow: Callable[..., Any]
     inputs: tuple[Any, ...]
     services: Mapping[str, ServiceSpec]
     faults: tuple[Fault, ...] = ()
+    stimuli: tuple[Stimulus, ...] = ()
+    calm_after: Duration | None = None
     arrivals: Arrivals = Arrivals()
     workers: int = 2
     horizon: Duration = "30d"
@@ -83,8 +94,11 @@ class Scenario:
             raise UserError(f"scenario: workers is {self.workers}, expected 1 or more")
         if duration_us(self.horizon) == 0:
             raise UserError("scenario: horizon is 0s, expected more")
+        if self.calm_after is not None:
+            duration_us(self.calm_after)
         object.__setattr__(self, "inputs", tuple(copied(one, "input") for one in self.inputs))
         self._check_faults()
+        self._check_stimuli()
         self._check_names()
 
     @property
@@ -101,9 +115,30 @@ class Scenario:
         """One id an input: from the input where it has one, else the workflow's name and a number."""
         return execution_ids(self.inputs, definition_of(self.workflow).name)
 
-    def process_faults(self, randomness: Randomness) -> tuple[ProcessFault, ...]:
-        """The plan of process faults with the random ones drawn, those with a time in the order of time."""
-        plan: list[ProcessFault] = []
+    @property
+    def calm_after_us(self) -> int | None:
+        """When chance ends; None: never."""
+        return None if self.calm_after is None else duration_us(self.calm_after)
+
+    def alone(self, place: int) -> Scenario:
+        """The scenario of one of its executions only, without faults, with the stimuli that are for it.
+
+        An execution whose input has no id of its own may be called otherwise there.
+        """
+        inputs = (self.inputs[place],)
+        stimuli = self._stimuli_of(place, inputs) if self.stimuli else ()
+        return replace(self, inputs=inputs, stimuli=stimuli, faults=())
+
+    def _stimuli_of(self, place: int, inputs: tuple[Any, ...]) -> tuple[Stimulus, ...]:
+        name = self.execution_ids()[place]
+        (alone,) = execution_ids(inputs, definition_of(self.workflow).name)
+        own = [one for one in self.stimuli if (one.target or one.execution or name) == name]
+        return tuple(replace(one, target=alone, execution=one.execution and alone) for one in own)
+
+    def process_faults(self, randomness: Randomness) -> tuple[ProcessFault | Cancel, ...]:
+        """The plan of faults of processes (and cancellations) with the random ones drawn, those with a time in the
+        order of time."""
+        plan: list[ProcessFault | Cancel] = []
         for place, fault in enumerate(self.faults):
             if isinstance(fault, (Crashes, Deploys)):
                 plan.extend(self._drawn(fault, randomness, place))
@@ -114,6 +149,7 @@ class Scenario:
     def _drawn(self, faults: Crashes | Deploys, randomness: Randomness, place: int) -> list[ProcessFault]:
         stream = randomness.stream("faults", place)
         every_us, until_us = duration_us(faults.every), duration_us(faults.until)
+        until_us = until_us if self.calm_after_us is None else min(until_us, self.calm_after_us)
         drawn: list[ProcessFault] = []
         now_us = duration_us(faults.start)
         while True:
@@ -128,7 +164,7 @@ class Scenario:
                 drawn.append(Deploy(at=at, grace=faults.grace, rolling=faults.rolling, downtime=faults.downtime))
 
     def _check_faults(self) -> None:
-        for fault in self.faults:
+        for fault in (*self.faults, *self.stimuli):
             settings = {name: getattr(fault, name, None) for name in _REFERRING}
             for _, error in problems_of_references(
                 settings, self.worker_ids, self.versions, self.services, self.execution_ids()
@@ -138,6 +174,13 @@ class Scenario:
         for place, (subject, _, call) in enumerate(targets):
             if targets[place] in targets[:place]:
                 raise UserError(f"scenario: two scripts for call {call} of {subject}, expected one")
+
+    def _check_stimuli(self) -> None:
+        for stimulus in self.stimuli:
+            if getattr(stimulus, "kind", None) not in STIMULI:
+                raise UserError(f"scenario: stimuli have {stimulus!r}, expected Signal or Cancel")
+            if len(self.inputs) > 1 and stimulus.target is None and stimulus.execution is None:
+                raise UserError(f"scenario: {stimulus.kind}: {NO_TARGET}")
 
     def _check_names(self) -> None:
         kinds = [f"{name}.{kind.name}" for name, spec in self.services.items() for kind in spec.service.effects]
@@ -153,7 +196,7 @@ class Scenario:
                     raise UnknownNameError(f"option of model {model}", option, known)
 
 
-_REFERRING = ("worker", "version", "service", "operation", "execution", "after", "of")
+_REFERRING = ("worker", "version", "service", "operation", "execution", "target", "after", "of")
 
 
 def problems_of_references(
@@ -169,6 +212,7 @@ def problems_of_references(
         ("version", "code version", versions),
         ("service", "service", services),
         ("execution", "execution", executions),
+        ("target", "execution", executions),
         ("after", "kind of trace record", RECORD_KINDS),
     ):
         name = fault.get(key)

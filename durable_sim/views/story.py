@@ -46,7 +46,7 @@ def story_lengths(recording: Recording) -> Counter[str | None]:
 
 
 def _of_interest(recording: Recording, execution: str) -> Iterator[Record]:
-    """The execution's own records, and the blows to workers that had it in memory."""
+    """The execution's own records, and the blows to workers that had it in memory and to the server that keeps it."""
     for record in recording.trace:
         struck = record.execution is None and record.data is not None and execution in record.data.get("in_flight", ())
         if record.execution == execution or struck:
@@ -108,6 +108,8 @@ def _tell(record: Record) -> str | None:
             return "!! a deploy stops the worker"
         case kinds.WORKER_PAUSED:
             return "!! the worker freezes"
+        case kinds.SERVER_RESTARTED:
+            return "!! the server comes up again, with what was stored"
     return None
 
 

@@ -17,7 +17,7 @@ from durable_sim.checks.violations import VERDICTS
 from durable_sim.durations import duration_us
 from durable_sim.simulation.injector import Strike
 from durable_sim.simulation.run import Recording
-from durable_sim.world.faults import ProcessFault
+from durable_sim.world.faults import Planned
 from durable_sim.world.ledger import Entry
 
 Row = dict[str, Any]
@@ -74,11 +74,11 @@ def violations_table(judgement: Judgement) -> pd.DataFrame:
 
 
 def faults_table(recording: Recording) -> pd.DataFrame:
-    """One row a planned process fault, whether it fired or not.
+    """One row a planned fault of processes, whether it fired or not (stimuli are no faults).
 
-    Columns: kind (crash, deploy, pause), worker (missing: whoever is at work), version (of a deploy), planned and
-    planned_us (missing for a fault that waits for a record), trigger (in words), fired and fired_us (missing: never),
-    hit (how many executions it hit), executions (their ids, with commas).
+    Columns: kind (crash, deploy, pause, restart_server, cancel), worker (missing: whoever is at work), version (of a
+    deploy), planned and planned_us (missing for a fault that waits for a record), trigger (in words), fired and
+    fired_us (missing: never), hit (how many executions it hit), executions (their ids, with commas).
     """
     columns = ("kind", "worker", "version", "planned", "planned_us", "trigger", "fired", "fired_us", "hit")
     rows = map(_fault_row, recording.strikes)
@@ -131,12 +131,13 @@ def _fault_row(strike: Strike) -> Row:
     }
 
 
-def _trigger(fault: ProcessFault) -> str:
+def _trigger(fault: Planned) -> str:
     if fault.at is not None:
         return f"at {fault.at}"
     if fault.after_record is not None:
         return f"after record {fault.after_record}"
     of = f" of {fault.of}" if fault.of else ""
+    of += f" in {fault.execution}" if fault.execution else ""
     return f"after {fault.after}{of}" + (f", number {fault.nth}" if fault.nth > 1 else "")
 
 

@@ -57,6 +57,14 @@ class ActivityContext:
         return f"{self.info.run_id}/{self.info.step}"
 
     @property
+    def fencing_token(self) -> tuple[str, int]:
+        """A name that is the same for all attempts of this step, and a number that is higher in each later one.
+
+        A service that remembers the highest number refuses an attempt whose place another has taken.
+        """
+        return self.idempotency_key, self.attempt
+
+    @property
     def heartbeat_details(self) -> tuple[Any, ...]:
         """What the previous attempt last told with `heartbeat`, if anything."""
         return self.info.heartbeat_details

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from durable_sim.errors import UserError
-from durable_sim.workflows.program import Future, Program, Task
+from durable_sim.workflows.program import EngineSignal, Future, Program, Task
 
 T = TypeVar("T")
 
@@ -26,7 +26,8 @@ def gather(program: Program, awaitables: tuple[Awaitable[Any], ...], return_exce
     def one_done(future: Future[Any]) -> None:
         nonlocal left
         left -= 1
-        if future.error is not None and not return_exceptions:
+        signalled = isinstance(future.error, EngineSignal)  # meant for the engine, nobody's result
+        if future.error is not None and (signalled or not return_exceptions):
             gathered.settle(error=future.error)
         elif left == 0 and cancelled:  # even where none of them has let its cancellation out
             gathered.settle(error=CancelledError())

@@ -87,17 +87,29 @@ def _definition(name: str, function: Callable[..., Any]) -> WorkflowDefinition:
 
 
 def _activities_near(function: Any, depth: int) -> Iterator[Callable[..., Any]]:
-    """Decorated activities among the globals that a function's code names, and in its closure, and theirs."""
+    """Decorated activities among the globals that a function's code names, and in its closure, and theirs; also those
+    in lists, tuples and dicts there."""
     code = getattr(function, "__code__", None)
     if code is None or depth == 0:
         return
     near = [function.__globals__[name] for name in _names(code) if name in function.__globals__]
     near += [cell.cell_contents for cell in function.__closure__ or () if _filled(cell)]
-    for value in near:
+    for value in _unpacked(near):
         if getattr(value, _KIND, None) == "activity":
             yield value
         elif inspect.isfunction(value):
             yield from _activities_near(value, depth - 1)
+
+
+def _unpacked(values: Iterable[Any]) -> Iterator[Any]:
+    """Values, and what is in those that are plain lists, tuples and dicts."""
+    for value in values:
+        if isinstance(value, dict):
+            yield from value.values()
+        elif isinstance(value, (list, tuple)):
+            yield from value
+        else:
+            yield value
 
 
 def _names(code: Any) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,8 +25,13 @@ class Saga:
     Register the undo before the action: a step that failed with a time-out may have happened, or may yet happen. The
     undo must then work by key, find nothing to undo without complaint, and stop an action that arrives after it.
 
-        saga = Saga(ctx) saga.add_compensation("refund", lambda: ctx.execute_activity(refund_charge, order,
-        start_to_close_timeout="30s")) await ctx.execute_activity(charge_card, order, start_to_close_timeout="30s")
+        saga = Saga(ctx)
+        saga.add_compensation("refund", lambda: ctx.execute_activity(refund, order, start_to_close_timeout="30s"))
+        try:
+            await ctx.execute_activity(charge, order, start_to_close_timeout="30s")
+        except (ActivityError, CancelledError):
+            await saga.compensate()
+            raise
     """
 
     def __init__(self, ctx: WorkflowContext) -> None:
@@ -39,9 +45,26 @@ class Saga:
     async def compensate(self) -> None:
         """Run the compensations one after the other, last registered first; each runs once.
 
+        A workflow that is told to stop meanwhile stops after them: what is half undone helps nobody.
+
         Raises:
             ActivityError: a compensation that is not best effort failed for good; those below it have not run.
+            CancelledError: the workflow was told to stop meanwhile.
         """
+        unwinding = self._ctx.spawn(self._unwind())
+        stopped: CancelledError | None = None
+        while not unwinding.done:
+            try:
+                await self._ctx.shield(unwinding)
+            except CancelledError as error:
+                stopped = error
+            except ActivityError:
+                break
+        await unwinding
+        if stopped is not None:
+            raise stopped
+
+    async def _unwind(self) -> None:
         while self._stack:
             compensation = self._stack.pop()
             self._ctx.note(COMPENSATION_BEGUN, compensation.name)
@@ -82,7 +105,7 @@ async def run_saga(ctx: WorkflowContext, steps: Sequence[SagaStep]) -> dict[str,
             results[step.name] = await step.execute()
             if step.register == "after":
                 _register(saga, step, results)
-    except WorkflowFailure:
+    except (WorkflowFailure, CancelledError):
         await saga.compensate()
         raise
     return results

@@ -1,6 +1,7 @@
-"""Faults as pure data: what may go wrong with calls, and what is done to workers.
+"""What comes from outside, as pure data: faults of calls and of processes, and stimuli, what people do to executions.
 
-Nothing here acts: world/network.py plays the faults of calls, simulation/injector.py those of processes.
+Nothing here acts: world/network.py plays the faults of calls, simulation/injector.py all the others. A cancellation is
+a stimulus where a scenario is about it, and a fault where a search injects it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, Final, Literal
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import ScenarioError
 from durable_sim.randomness import STRICT, Distribution, Exponential
+from durable_sim.workflows.payloads import copied_arguments
 
 
 def _refuse(name: str, problems: list[str]) -> None:
@@ -120,7 +122,8 @@ class Outage:
 class Script:
     """A fault for one certain call: "the 2nd call of shipping.schedule gets a 500".
 
-    `call` counts the calls of the operation from 1, over the run, or within `execution` where that is given.
+    `call` counts the calls of the operation from 1, over the run, or within `execution` where that is given. `late_by`
+    goes with a late effect: how long after its caller gave up it lands.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -129,6 +132,7 @@ class Script:
     call: int
     fault: CallFault
     execution: str | None = None
+    late_by: Duration | None = None
     kind: Literal["script"] = field(default="script", repr=False)
 
     def __post_init__(self) -> None:
@@ -137,7 +141,10 @@ class Script:
             problems.append(f"fault is {self.fault!r}, expected one of {', '.join(CALL_FAULTS)}")
         if self.call < 1:
             problems.append(f"call is {self.call}, expected 1 or more")
+        if self.late_by is not None and self.fault != LATE_EFFECT:
+            problems.append(f"late_by={self.late_by!r} goes with fault='late_effect'")
         _refuse("Script", problems)
+        _read_times(self)
 
     @property
     def subject(self) -> str:
@@ -156,7 +163,8 @@ class _Strikes:
     """When a fault strikes: give exactly one of `at`, `after_record` and `after`.
 
     at: a time since the start. after_record: right after the trace record with this index. after: right after the `nth`
-    trace record of this kind, of the subject `of` where given (after="reply_received", of="payments.charge").
+    trace record of this kind, of the subject `of` and of the `execution` where given (after="reply_received",
+    of="payments.charge", execution="o-1").
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -164,14 +172,16 @@ class _Strikes:
     after_record: int | None = None
     after: str | None = None
     of: str | None = None
+    execution: str | None = None
     nth: int = 1
 
     def __post_init__(self) -> None:
         problems = []
         if sum(way is not None for way in (self.at, self.after_record, self.after)) != 1:
             problems.append("give exactly one of at, after_record and after")
-        if self.of is not None and self.after is None:
-            problems.append(f"of={self.of!r} goes with after='<kind of trace record>'")
+        for name in ("of", "execution"):
+            if getattr(self, name) is not None and self.after is None:
+                problems.append(f"{name}={getattr(self, name)!r} goes with after='<kind of trace record>'")
         if self.nth < 1 or (self.after_record is not None and self.after_record < 0):
             problems.append("nth counts from 1 and after_record from 0")
         elif self.nth > 1 and self.after is None:
@@ -180,10 +190,10 @@ class _Strikes:
         _read_times(self)
 
 
-_TIMES = ("at", "restart_after", "lasts", "downtime", "grace")
+_TIMES = ("at", "restart_after", "lasts", "downtime", "grace", "late_by")
 
 
-def _read_times(fault: _Strikes | Crashes | Deploys) -> None:
+def _read_times(fault: _Strikes | Crashes | Deploys | Script) -> None:
     """Refuse a time that cannot be read here, not in the middle of a run."""
     for one in fields(fault):
         value = getattr(fault, one.name)
@@ -232,9 +242,63 @@ class Deploy(_Strikes):
     downtime: Duration = "1s"
 
 
-ProcessFault = Crash | Pause | Deploy
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRestart(_Strikes):
+    """The engine's server loses its memory, and goes on from its store after `downtime`.
+
+    Models without a server of their own (`regular`, `status_columns`, and `state_machine`, whose service is durable)
+    cannot be struck: the fault does not fire.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    kind: Literal["restart_server"] = field(default="restart_server", repr=False)
+    downtime: Duration = "0s"
 
 
+# --- executions -----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal(_Strikes):
+    """Somebody sends a signal to an execution: a `name`, and `arguments` that are JSON-like data.
+
+    `target` is the execution, by default that of the trigger, or else the only one. Under `steps` a signal is an event
+    of that name, whose data is the argument (the list of them, if there are several). One to an execution that has not
+    begun or has ended is refused, and has not fired.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    kind: Literal["signal"] = field(default="signal", repr=False)
+    name: str
+    arguments: tuple[Any, ...] = ()
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        _Strikes.__post_init__(self)
+        problems = [] if self.name else ["name is empty, expected the signal's name"]
+        if not isinstance(self.arguments, tuple):
+            problems.append(f"arguments are {self.arguments!r}, expected a tuple of JSON-like data")
+        _refuse("Signal", problems)
+        object.__setattr__(self, "arguments", copied_arguments(self.arguments, f"argument of signal {self.name}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(_Strikes):
+    """Somebody asks an execution to stop; what follows is up to its code, or, in models without such manners, its end.
+
+    `target` is the execution, by default that of the trigger or of the record that triggers it, or else the only one.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    kind: Literal["cancel"] = field(default="cancel", repr=False)
+    target: str | None = None
+
+
+ProcessFault = Crash | Pause | Deploy | ServerRestart
+Stimulus = Signal | Cancel
+Planned = ProcessFault | Stimulus
+"""All that strikes at an instant of a run."""
+
+
+# --- at random ------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crashes:
     """Crashes at random: exponential gaps with mean `every`, any worker, from `start` to `until` after the start."""
@@ -267,7 +331,7 @@ class Deploys:
         _check_random(self)
 
 
-Fault = ProcessFault | Crashes | Deploys | Script
+Fault = ProcessFault | Cancel | Crashes | Deploys | Script
 RANDOM_FAULTS_MAX: Final = 100_000
 """A plan with more of them is a mistyped unit, and would fill the memory before the run begins."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import simpy
@@ -17,7 +18,7 @@ import simpy
 from durable_sim import trace as kinds
 from durable_sim.durations import duration_us, format_us
 from durable_sim.errors import UnknownNameError, UserError
-from durable_sim.randomness import Distribution
+from durable_sim.randomness import Constant, Distribution
 from durable_sim.workflows.commands import CallService
 from durable_sim.workflows.failures import CallTimeout, ServerError, ServiceError, ServiceUnavailable
 from durable_sim.world import faults
@@ -97,7 +98,7 @@ class Call:
 
 
 class Network:
-    """Carries the calls of one run."""
+    """Carries the calls of one run. From `calm_after_us` on, no call goes wrong but those that are scripted to."""
 
     def __init__(
         self,
@@ -105,11 +106,13 @@ class Network:
         services: Mapping[str, Service],
         specs: Mapping[str, ServiceSpec],
         scripts: tuple[faults.Script, ...],
+        calm_after_us: int | None = None,
     ) -> None:
         self._ground = ground
         self._services = services
         self._specs = specs
         self._scripts = {script.target: script for script in scripts}
+        self._calm_after_us = calm_after_us
         self._links: dict[tuple[str, str], Link] = {}
         self._outages: dict[str, OutageClock] = {}
         self._counts: dict[tuple[str, str | None], int] = {}
@@ -193,8 +196,10 @@ class Network:
         script = self._scripts.get((link.subject, execution, nth)) or self._scripts.get((link.subject, None, overall))
         if script is not None:
             self.scripts_fired += 1
-            return script.fault, link.faults, chances
+            return script.fault, _scripted(script, link.faults), chances
         mixture = link.faults
+        if self._calm_after_us is not None and self._ground.now_us >= self._calm_after_us:
+            return faults.OK, mixture, chances
         if link.outage is not None and link.outage.down(self._ground.now_us):
             mixture = link.outage.faults
         elif chances[0] >= link.fault_share:
@@ -251,6 +256,11 @@ class Network:
         if fate != faults.LOSE_REPLY:
             yield env.timeout(reply_us)
             call.answer(answer)
+
+
+def _scripted(script: faults.Script, mixture: Mixture) -> Mixture:
+    """How a scripted fault is, as far as the script says."""
+    return mixture if script.late_by is None else replace(mixture, late_by=Constant(script.late_by))
 
 
 _UNANSWERED = (faults.LOSE_REQUEST, faults.LOSE_REPLY, faults.LATE_EFFECT)

@@ -17,7 +17,12 @@ class World(Ground):
     """A fresh world for the given seed and services."""
 
     def __init__(
-        self, seed: int, specs: Mapping[str, ServiceSpec], scripts: tuple[Script, ...] = (), start_us: int = 0
+        self,
+        seed: int,
+        specs: Mapping[str, ServiceSpec],
+        scripts: tuple[Script, ...] = (),
+        start_us: int = 0,
+        calm_after_us: int | None = None,
     ) -> None:
         _check_tables(specs)
         super().__init__(seed, start_us)
@@ -25,7 +30,7 @@ class World(Ground):
         self.services = {
             name: spec.create(name, self.database if spec.service.on_database else None) for name, spec in specs.items()
         }
-        self.network = Network(self, self.services, specs, scripts)
+        self.network = Network(self, self.services, specs, scripts, calm_after_us)
 
     def effect_kinds(self) -> dict[str, EffectKind]:
         """What kinds of effect the services of this world can have, by name."""

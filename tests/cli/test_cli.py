@@ -247,7 +247,7 @@ def test_an_empty_folder_is_bad_input(program: Program, write: Any) -> None:
     [
         ([], "durable-sim: the following arguments are required: COMMAND; see durable-sim --help"),
         (["rum", "a.toml"], "durable-sim: argument COMMAND: invalid choice: 'rum' (choose from "),
-        (["run"], "durable-sim run: the following arguments are required: SCENARIO; see durable-sim run --help"),
+        (["run"], "durable-sim: run: give a scenario file, or a token with --replay"),
         (["run", CRASH, "--sed", "1"], "durable-sim: unrecognized arguments: --sed 1; see "),
         (["run", CRASH, "--seed", "x"], "durable-sim run: argument --seed: found 'x', expected a whole number; see "),
         (["run", CRASH, "--model", "replai"], "durable-sim: --model: unknown execution model 'replai': did you mean "),

@@ -119,7 +119,10 @@ def test_an_empty_file_lacks_what_is_needed() -> None:
         ('[services.email]\noutage = { mean_up = "0s", mean_down = "1s" }', "services.email.outage: mean_up is 0s, "),
         ("[faults]\nkind = 'crash'", 'faults: found {"kind": "crash"}, expected a list'),
         ('faults = ["crash"]', 'faults[0]: found "crash", expected a table'),
-        ('[[faults]]\nat = "1s"', "faults[0]: has no kind; expected one of crash, pause, deploy, crashes, deploys, "),
+        (
+            '[[faults]]\nat = "1s"',
+            "faults[0]: has no kind; expected one of crash, pause, deploy, restart_server, cancel, ",
+        ),
         ('[[faults]]\nkind = "crush"\nat = "1s"', "faults[0]: unknown kind 'crush': did you mean 'crash'?"),
         ('[[faults]]\nkind = "crash"\nat = 3', f"faults[0].at: found 3, {A_SPAN}"),
         ('[[faults]]\nkind = "crash"', "faults[0]: give exactly one of at, after_record and after"),
@@ -190,6 +193,14 @@ def test_an_unreadable_time_of_a_fault_is_told_with_its_key(key: str) -> None:
         (
             '[[faults]]\nkind = "crash"\nafter = "reply_sent"\nof = "payments.chrge"',
             "faults[0].of: unknown operation 'payments.chrge': did you mean 'payments.charge'?",
+        ),
+        (
+            '[[faults]]\nkind = "crash"\nafter = "timer_fired"\nexecution = "o-2"',
+            "faults[0].execution: unknown execution 'o-2': did you mean 'o-1'?",
+        ),
+        (
+            '[[faults]]\nkind = "cancel"\nat = "1s"\ntarget = "o-2"',
+            "faults[0].target: unknown execution 'o-2': did you mean 'o-1'?",
         ),
         (
             '[[faults]]\nkind = "script"\nservice = "emial"\noperation = "send"\ncall = 1\nfault = "slow"',
@@ -316,6 +327,52 @@ def test_a_workload_that_cannot_be_had_is_told(workload: str, line: str) -> None
 def test_a_workload_of_the_users_own_is_taken() -> None:
     """The twin of the mistakes above."""
     assert load_text('question = "?"\nworkload = "flows_module:ship"\n').workload == "flows_module:ship"
+
+
+# --- stimuli --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("stimulus", "line"),
+    [
+        ('kind = "sgnal"', "stimuli[0]: unknown kind 'sgnal': did you mean 'signal'?"),
+        ('kind = "crash"\nat = "1s"', "stimuli[0]: unknown kind 'crash': known: signal, cancel"),
+        ('at = "1s"', "stimuli[0]: has no kind; expected one of signal, cancel"),
+        ('kind = "signal"\nat = "1s"', "stimuli[0].name: is missing"),
+        ('kind = "signal"\nat = "1s"\nnme = "x"\nname = "x"', "stimuli[0].nme: unknown key: did you mean 'name'?"),
+        ('kind = "signal"\nat = "soon"\nname = "x"', 'stimuli[0].at: found "soon": expected a number followed by'),
+        ('kind = "signal"\nat = "1s"\nname = ""', "stimuli[0]: name is empty, expected the signal's name"),
+        ('kind = "signal"\nname = "x"', "stimuli[0]: give exactly one of at, after_record and after"),
+        ('kind = "signal"\nat = "1s"\nname = "x"\narguments = "yes"', 'stimuli[0].arguments: found "yes", expected a'),
+        (
+            'kind = "cancel"\nat = "1s"\ntarget = "p-9"',
+            "stimuli[0].target: unknown execution 'p-9': did you mean 'p-1'?",
+        ),
+        (
+            'kind = "cancel"\nafter = "timer_frd"',
+            "stimuli[0].after: unknown kind of trace record 'timer_frd': did you ",
+        ),
+    ],
+)
+def test_a_mistake_in_a_stimulus_is_told_with_its_key(stimulus: str, line: str) -> None:
+    """One line for one mistake."""
+    head = 'question = "?"\nworkload = "approvals"\nmodels = ["replay"]\n'
+    found = problems(f"{head}[[stimuli]]\n{stimulus}\n")
+    assert len(found) == 1
+    assert found[0].startswith(line)
+
+
+def test_a_stimulus_for_one_of_several_executions_says_for_which() -> None:
+    """In the file's own words; and a model that takes none is named."""
+    text = 'question = "?"\nworkload = "orders.article"\nmodels = ["replay", "regular"]\narrivals = { count = 2 }\n'
+    assert problems(f'{text}[[stimuli]]\nkind = "cancel"\nat = "1s"\n') == [
+        "stimuli[0]: model regular takes no stimulus of kind 'cancel'; choose from replay, steps, state_machine, as "
+        "models = [...]",
+        "stimuli[0]: there are several executions, expected target='<id of one of them>'",
+    ]
+
+
+def test_calm_after_is_a_time_span() -> None:
+    """As every other time."""
+    assert problems(f"{HEAD}calm_after = 3\n") == [f"calm_after: found 3, {A_SPAN}"]
 
 
 # --- all at once --------------------------------------------------------------------------------------------------

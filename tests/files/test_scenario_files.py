@@ -62,6 +62,8 @@ strikes = st.one_of(
     st.fixed_dictionaries({"kind": st.just("crash")}, optional={"worker": st.just("w1"), "restart_after": spans}),
     st.fixed_dictionaries({"kind": st.just("pause")}, optional={"lasts": spans}),
     st.fixed_dictionaries({"kind": st.just("deploy")}, optional={"grace": spans, "rolling": st.booleans()}),
+    st.fixed_dictionaries({"kind": st.just("restart_server")}, optional={"downtime": spans}),
+    st.just({"kind": "cancel"}),
 )
 
 
@@ -107,6 +109,7 @@ files = st.fixed_dictionaries(
         "seed": st.integers(-(2**40), 2**40),
         "workers": st.integers(1, 9),
         "horizon": spans,
+        "calm_after": spans,
         "arrivals": st.fixed_dictionaries({}, optional={"every": spans, "random": st.booleans()}),
         "inputs": inputs,
         "services": services,
@@ -117,6 +120,29 @@ files = st.fixed_dictionaries(
         "expect": st.dictionaries(st.sampled_from(list(COMMON_MODELS)), expectations),
     },
 )
+
+
+stimuli = st.builds(
+    lambda stimulus, moment: {**stimulus, **moment},
+    st.one_of(
+        st.just({"kind": "cancel"}),
+        st.fixed_dictionaries(
+            {"kind": st.just("signal"), "name": st.text(min_size=1)},
+            optional={"arguments": st.lists(json_like, max_size=2), "target": st.just("p-1")},
+        ),
+    ),
+    when,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(stimuli, max_size=3))
+def test_stimuli_survive_a_dump(given_stimuli: list[dict[str, Any]]) -> None:
+    """With every name, and whatever arguments JSON and TOML have in common."""
+    data = {"question": "?", "workload": "approvals", "models": ["replay", "steps"], "stimuli": given_stimuli}
+    file = load_text(tomli_w.dumps(data))
+    assert load_text(dump(file)) == file
+    assert len(file.scenario(0).stimuli) == len(given_stimuli)
 
 
 @settings(max_examples=60, deadline=None)

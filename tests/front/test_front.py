@@ -26,6 +26,8 @@ LAYERS = (
     ("files",),
     ("views",),
     ("api",),
+    ("search",),
+    ("library.gallery",),
     ("testing",),
     ("cli",),
 )
@@ -68,15 +70,17 @@ def at_module_level(path: Path) -> set[str]:
 
 
 def folder(module: str) -> str:
-    """The first part of a module's name after the package's."""
-    return module.split(".")[1]
+    """The first part of a module's name after the package's; of two where that is a layer of its own."""
+    first, *rest = module.split(".")[1:]
+    inner = f"{first}.{rest[0]}" if rest else first
+    return inner if inner in RANK else first
 
 
 def test_all_is_sorted_and_fits_on_a_screen() -> None:
-    """At most sixty names, in the order in which ruff sorts them: constants, classes, functions."""
+    """At most seventy-two names, in the order in which ruff sorts them: constants, classes, functions."""
     kinds = [(not name.isupper(), not name[0].isupper(), name) for name in durable_sim.__all__]
     assert kinds == sorted(kinds)
-    assert len(set(durable_sim.__all__)) == len(durable_sim.__all__) <= 60
+    assert len(set(durable_sim.__all__)) == len(durable_sim.__all__) <= 72
 
 
 @pytest.mark.parametrize("name", durable_sim.__all__)
@@ -99,7 +103,7 @@ def test_the_package_docstring_names_the_layers_in_their_order() -> None:
     """What a reader is told is what is checked below."""
     words = [word.strip("/,") for word in (durable_sim.__doc__ or "").split()]
     start = words.index("errors")
-    order = [words.index(name, start) for names in LAYERS for name in names if name != "version"]
+    order = [words.index(name.replace(".", "/"), start) for names in LAYERS for name in names if name != "version"]
     assert order == sorted(order)
 
 

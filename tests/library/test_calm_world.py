@@ -53,6 +53,7 @@ OWED: dict[str, tuple[Any, dict[tuple[str, str], int]]] = {
             ("subscriptions.end_trial", ""): 1,
         },
     ),
+    "approvals": ({"purchase_id": "p-1", "amount": 40}, {("email.send", "please-decide"): 1}),  # nobody decides
     "reports": (
         {"report_id": "r", "days": 2},
         {(kind, f"r/day-{day}"): 1 for kind in ("storage.write", "email.send") for day in (1, 2)},

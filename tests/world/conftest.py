@@ -90,8 +90,15 @@ class Asked:
 class Bench:
     """A small world; `specs` are its services by name, `script` gives faults to the first, second, ... call."""
 
-    def __init__(self, specs: dict[str, ServiceSpec], *, seed: int = 1, scripts: tuple[Script, ...] = ()) -> None:
-        self.world = World(seed, specs, scripts)
+    def __init__(
+        self,
+        specs: dict[str, ServiceSpec],
+        *,
+        seed: int = 1,
+        scripts: tuple[Script, ...] = (),
+        calm_after_us: int | None = None,
+    ) -> None:
+        self.world = World(seed, specs, scripts, calm_after_us=calm_after_us)
         self.caller = Caller()
         self._sent = 0
 

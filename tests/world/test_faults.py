@@ -11,7 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_sim.errors import DurationError, UserError
-from durable_sim.world.faults import CALL_FAULTS, CALM, OK, Crash, Crashes, Deploy, Deploys, Mixture, Pause, Script
+from durable_sim.world.faults import (
+    CALL_FAULTS,
+    CALM,
+    OK,
+    Cancel,
+    Crash,
+    Crashes,
+    Deploy,
+    Deploys,
+    Mixture,
+    Pause,
+    Script,
+    ServerRestart,
+    Signal,
+)
 
 GRID = 10_000
 shares: st.SearchStrategy[dict[str, float]] = st.lists(
@@ -77,6 +91,13 @@ def test_probabilities_may_add_up_to_one() -> None:
         (lambda: Crash(), "Crash: give exactly one of at, after_record and after"),
         (lambda: Pause(at="1s", after_record=3), "Pause: give exactly one of at, after_record and after"),
         (lambda: Deploy(at="1s", of="payments.charge"), "Deploy: of='payments.charge' goes with after="),
+        (lambda: Crash(at="1s", execution="o-1"), "Crash: execution='o-1' goes with after="),
+        (lambda: ServerRestart(after_record=1, execution="o-1"), "ServerRestart: execution='o-1' goes with after="),
+        (lambda: Cancel(target="o-1"), "Cancel: give exactly one of at, after_record and after"),
+        (lambda: Signal(name="x"), "Signal: give exactly one of at, after_record and after"),
+        (lambda: Signal(at="1s", name=""), "Signal: name is empty, expected the signal's name"),
+        (lambda: Signal(at="1s", name="x", arguments="yes"), "Signal: arguments are 'yes', expected a tuple of JSON-"),  # type: ignore[arg-type]
+        (lambda: Signal(at="1s", name="x", arguments=({1},)), "argument of signal x"),
         (lambda: Crash(after="reply_sent", nth=0), "Crash: nth counts from 1 and after_record from 0"),
         (lambda: Crash(after_record=-1), "Crash: nth counts from 1 and after_record from 0"),
         (lambda: Crashes(every="0s", until="1h"), "Crashes: every is 0s, expected more"),
@@ -100,6 +121,8 @@ def test_a_fault_that_makes_no_sense_is_refused(make: Callable[[], Any], text: s
         lambda: Pause(at="1s", lasts="long"),
         lambda: Deploy(at="1s", grace="some"),
         lambda: Deploy(at="1s", downtime="some"),
+        lambda: ServerRestart(at="1s", downtime="some"),
+        lambda: Signal(at="noon", name="x"),
         lambda: Crashes(every="often", until="1h"),
         lambda: Crashes(every="1m", until="1h", restart_after="soon"),
         lambda: Deploys(every="1m", until="1h", downtime="some"),
@@ -110,3 +133,11 @@ def test_times_are_read_when_the_fault_is_made(make: Callable[[], Any]) -> None:
     """A duration that cannot be read is refused where it is written."""
     with pytest.raises(DurationError):
         make()
+
+
+def test_a_signal_keeps_a_copy_of_its_arguments() -> None:
+    """What its maker changes later is not sent."""
+    order = {"items": ["book"]}
+    signal = Signal(at="1s", name="add", arguments=(order, "now"))
+    order["items"].append("lamp")
+    assert signal.arguments == ({"items": ["book"]}, "now")

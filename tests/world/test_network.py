@@ -344,6 +344,24 @@ def test_a_script_overrides_what_chance_would_have_done(bench: Bench) -> None:
     assert (b.world.network.scripts_fired, b.world.network.faults_drawn) == (1, {"error": 2})
 
 
+# --- the end of chance ----------------------------------------------------------------------------------------------
+def test_from_calm_after_on_no_call_goes_wrong_by_chance(bench: Bench) -> None:
+    """The instant itself is calm; a call before it fails, and one that is scripted later fails as scripted."""
+    b = bench(shop(faults=Mixture(error=1)), scripts=(Script("email", "send", 4, "refuse"),), calm_after_us=1_000_000)
+    for at_us in (0, 999_999, 1_000_000, 2_000_000, 3_000_000):
+        b.later(at_us, b.send, "email.send", "ann", "hello")
+    b.run()
+    assert fates(b) == ["error", "error", "ok", "refuse", "ok"]
+    assert (b.world.network.scripts_fired, b.world.network.faults_drawn) == (1, {"error": 2})
+
+
+def test_calm_changes_the_fate_of_calls_and_not_their_latency(bench: Bench) -> None:
+    """The chances of a call are drawn whether or not they may do harm."""
+    worlds = [bench(shop(faults=Mixture(duplicate=share)), calm_after_us=calm) for share, calm in ((1, 0), (0, None))]
+    times = [[b.ask("email.send", "ann", "hello").at_us for _ in range(5)] for b in worlds]
+    assert times[0] == times[1]
+
+
 @pytest.mark.parametrize(
     ("script", "text"),
     [

@@ -77,6 +77,16 @@ def test_an_outage_has_faults_of_its_own(bench: Any) -> None:
     assert asked.at_us - 1_000 == 5_000_000
 
 
+def test_from_calm_after_on_there_is_no_outage(bench: Any) -> None:
+    """A service that would be down for a thousand days works again."""
+    down = Outage("1us", "1000d", Mixture(refuse=1))
+    b = bench({"email": ServiceSpec(Email, latency=Constant("1ms"), outage=down)}, calm_after_us=1_000_000)
+    b.run(for_us=1_000)
+    assert b.ask("email.send", "a", "hello").error is not None
+    b.run(for_us=1_000_000)
+    assert b.ask("email.send", "a", "hello").error is None
+
+
 def test_an_outage_hits_an_operation_with_settings_of_its_own(bench: Any) -> None:
     """A service that is down is down for all its operations."""
     spec = ServiceSpec(

@@ -97,6 +97,19 @@ class Replay:
             deadlock_us=self._deadlock_us,
         )
 
+    # --- from outside -----------------------------------------------------------------------------------------------
+    def restart_server(self, downtime_us: int) -> list[str] | None:
+        """The server goes down, unless it is down, and goes on from its store."""
+        return self.server.strike(downtime_us)
+
+    def signal(self, execution: Execution, name: str, arguments: tuple[Any, ...]) -> list[str] | None:
+        """An open workflow takes every signal; whether its code handles it is another matter."""
+        return [execution.id] if self.server.slip_in_signal(execution.id, name, list(arguments)) else None
+
+    def cancel(self, execution: Execution) -> list[str] | None:
+        """An open workflow is asked to stop, in its own way."""
+        return [execution.id] if self.server.slip_in_cancel(execution.id) else None
+
     # --- workers ----------------------------------------------------------------------------------------------------
     def worker_started(self, process: WorkerProcess) -> None:
         """A new worker polls."""

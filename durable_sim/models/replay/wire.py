@@ -55,6 +55,18 @@ class Wire:
         if not self._running and not self._held:
             self._run()
 
+    def slip_in(self, callback: Callable[..., None], *arguments: Any) -> None:
+        """Call `callback(*arguments)` between two operations: before the next one, and at this instant in any case.
+
+        Unlike `enter`, this may be said in the middle of what a worker or the network does.
+        """
+        self._queue.append((callback, arguments))
+        self._env.timeout(0).callbacks.append(self._wake)
+
+    def _wake(self, _: simpy.Event) -> None:
+        if not self._running and not self._held:
+            self._run()
+
     @property
     def held(self) -> bool:
         """Whether the server is down."""

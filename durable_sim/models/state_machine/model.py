@@ -11,9 +11,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
+from durable_sim import trace as kinds
 from durable_sim.durations import DAY, MINUTE, Duration, duration_us
 from durable_sim.errors import UserError
-from durable_sim.models.executions import Execution, Home, Outcome
+from durable_sim.models.executions import Execution, Home, Outcome, Unreachable
 from durable_sim.models.state_machine.actions import Ended
 from durable_sim.models.state_machine.callbacks import STATES_SERVICE, States
 from durable_sim.models.state_machine.core import Identity, Limits
@@ -32,7 +33,7 @@ _HOST_DIED = Failure("HostDied", "the host of the express execution died; whoeve
 _DIES_WITHIN_EVENTS = 30
 
 
-class StateMachines:
+class StateMachines(Unreachable):
     """The service, for one simulation.
 
     `crash_notice` is how long the death of a function's environment takes to be told. For Express, `started_twice` and
@@ -105,6 +106,18 @@ class StateMachines:
         """End an execution as aborted; functions that are being called run on."""
         for run in self._runs[execution.id]:
             run.stop(error, cause)
+
+    def cancel(self, execution: Execution) -> list[str] | None:
+        """Somebody stops a Standard execution, which ends at once; nobody can stop an Express one."""
+        if self._is_express or execution.status != "open" or execution.id not in self._runs:
+            return None
+        self._home.world.alarms.after(0, self._cancel, execution)  # not inside of what the service is doing now
+        return [execution.id]
+
+    def _cancel(self, execution: Execution) -> None:
+        if execution.status == "open":
+            self._home.world.trace.add(kinds.CANCEL_REQUESTED, execution.id)
+            self.stop(execution, "Cancelled", "somebody asked it to stop")
 
     def pending(self, execution: Execution) -> str | None:
         """What the service waits for; a task token that nobody's time-out guards is nothing."""

@@ -22,6 +22,7 @@ from durable_sim.models.steps.retries import RETRIES, RETRIES_MAX
 from durable_sim.models.steps.runs import Item, Run
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.randomness import Constant, Distribution, Exponential, LogNormal, Uniform
+from durable_sim.trace import CANCEL_REQUESTED
 
 OVERHEAD = ("100ms", "500ms")
 MISSING_AFTER_US = {"python": 0, "js": 10_000_000}
@@ -95,9 +96,39 @@ class Steps:
         """Send an event from outside; gives its id."""
         return self.platform.send(event)
 
-    def restart_executor(self) -> None:
+    def restart_executor(self, downtime: Duration = "0s") -> None:
         """The platform's executor dies and comes back: calls under way are made again once their leases are over."""
-        self.platform.queue.restart()
+        self.platform.queue.restart(duration_us(downtime))
+
+    # --- from outside -----------------------------------------------------------------------------------------------
+    def restart_server(self, downtime_us: int) -> list[str] | None:
+        """The executor goes down, unless it is down. Not inside of what the platform is doing now."""
+        if self.platform.queue.down:
+            return None
+        self._home.world.alarms.after(0, self.platform.queue.restart, downtime_us)
+        return self.platform.open_executions()
+
+    def signal(self, execution: Execution, name: str, arguments: tuple[Any, ...]) -> list[str] | None:
+        """An event of that name is sent, about no execution in particular: the steps that wait for it say what it must
+        have in it. The platform takes every event; one that nobody waits for reaches nobody."""
+        event = Event(name, _data(arguments))
+        self._home.world.alarms.after(0, self._send, event)
+        return self.platform.expect(event)
+
+    def cancel(self, execution: Execution) -> list[str] | None:
+        """The execution's run is cancelled between its steps; its code never hears of it."""
+        runs = [run for run in self.platform.runs_of(execution) if run.open and execution in run.ends]
+        for run in runs:
+            self._home.world.alarms.after(0, self._cancel, run)
+        return [execution.id] if runs else None
+
+    def _send(self, event: Event) -> None:
+        self.send(event)
+
+    def _cancel(self, run: Run) -> None:
+        if run.open:
+            run.chronicle.note(CANCEL_REQUESTED, run.id)
+            self.platform.cancel(run, "somebody asked it to stop")
 
     def watch_calls(self, tell: Callable[[Call, Answer | None], None]) -> None:
         """Have `tell` told of every call with its answer, or None where there was none."""
@@ -127,6 +158,11 @@ def _wait_in_words(op: Op) -> str:
     if op.op == INVOKE_FUNCTION:
         return f"step {op.name} waits for function {op.detail.function_id}"
     return f"step {op.name} waits for event {op.detail.event}"
+
+
+def _data(arguments: tuple[Any, ...]) -> Any:
+    """The data of an event that is sent as a signal."""
+    return arguments[0] if len(arguments) == 1 else list(arguments) or None
 
 
 def _distribution(given: Any) -> Distribution:

@@ -59,6 +59,10 @@ class Platform:
         self._runs: dict[str, list[Run]] = {}
         self._events = self._strangers = 0
 
+    def open_executions(self) -> list[str]:
+        """The executions that have an open run, in the order in which they began."""
+        return [name for name, runs in self._runs.items() if any(run.open for run in runs)]
+
     def runs_of(self, execution: Execution) -> list[Run]:
         """The runs that belong to an execution, in the order in which they began."""
         return self._runs.setdefault(execution.id, [])
@@ -77,6 +81,10 @@ class Platform:
         self._waits.event(stamped)
         self._trigger(stamped, execution)
         return stamped.id
+
+    def expect(self, event: Event) -> list[str]:
+        """The executions in which a step waits for such an event."""
+        return list(dict.fromkeys(one.run.execution.id for one in self._waits.waiting_for(event)))
 
     def _stamped(self, event: Event) -> Event:
         self._events += 1

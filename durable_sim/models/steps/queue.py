@@ -59,6 +59,9 @@ class Desk(Protocol):
     def received(self, item: Item, event: Event) -> list[str]:
         """A step has sent an event."""
 
+    def open_executions(self) -> list[str]:
+        """The executions that have an open run."""
+
 
 class Flight:
     """A call under way, and the worker's way back to the platform."""
@@ -90,7 +93,8 @@ class Flight:
 
 
 class Queue:
-    """The queue and its executor. `call_log`, if there is one, is told of every call and its answer."""
+    """The queue and its executor, which may be `down`. `call_log`, if there is one, is told of every call and its
+    answer."""
 
     def __init__(self, home: Home, directory: Directory, sdk: Sdk, wire: Wire, desk: Desk) -> None:
         self._home = home
@@ -101,6 +105,7 @@ class Queue:
         self._waiting: list[Item] = []
         self._flights: dict[Item, Flight] = {}
         self._turn = 0
+        self.down = False
         self.call_log: Callable[[Call, Answer | None], None] | None = None
 
     # --- from the queue to a worker ---------------------------------------------------------------------------------
@@ -139,7 +144,7 @@ class Queue:
             self.due(item)
 
     def _give(self, item: Item) -> None:
-        process = self._home.fleet.pick(self._turn)
+        process = None if self.down else self._home.fleet.pick(self._turn)
         if process is None:
             self._waiting.append(item)
             return
@@ -215,11 +220,22 @@ class Queue:
         for flight in [one for one in self._flights.values() if one.process is process and not one.answered]:
             self._break(flight, "the connection broke")
 
-    def restart(self) -> None:
-        """The executor dies and comes back: it knows nothing of the calls under way, whose leases run out."""
+    def restart(self, downtime_us: int = 0) -> None:
+        """The executor dies and comes back: it knows nothing of the calls under way, whose leases run out. Until it is
+        back no call is made."""
+        if self.down:
+            return
         for flight in list(self._flights.values()):
             self._close(flight)
             self.enqueue(flight.item, LEASE_US)
+        self.down = True
+        self._home.world.alarms.after(downtime_us, self._back)
+
+    def _back(self) -> None:
+        self.down = False
+        in_flight = self._desk.open_executions()
+        self._home.world.trace.add(kinds.SERVER_RESTARTED, data={"in_flight": in_flight})
+        self.workers_came()
 
     def _timed_out(self, flight: Flight) -> None:
         serving = flight.serving

@@ -52,10 +52,14 @@ class Waits:
         self._waiting = [one for one in self._waiting if one.op is not op]
         self._woken(run, op)
 
+    def waiting_for(self, event: Event) -> list[Waiting]:
+        """Who waits for such an event, in the order in which they began to."""
+        return [one for one in self._waiting if one.run.open and _is_for(event, one)]
+
     def event(self, event: Event) -> None:
-        """An event has come: wake all who wait for it, in the order in which they began to."""
+        """An event has come: wake all who wait for it."""
         self._waiting = [one for one in self._waiting if one.run.open]
-        came = [one for one in self._waiting if _is_for(event, one)]
+        came = self.waiting_for(event)
         self._waiting = [one for one in self._waiting if one not in came]
         for run, op, alarm in came:
             alarm.cancel()

@@ -7,9 +7,10 @@ models, faults or checks. To add one, subclass `Service`, declare its effects, a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
@@ -71,21 +72,27 @@ class Service:
     @classmethod
     def operations(cls) -> dict[str, Callable[..., Any]]:
         """The operations by name."""
-        found = {}
-        for name in dir(cls):
-            function = getattr(cls, name, None)
-            if getattr(function, "__durable_sim_operation__", False):
-                found[name] = function
-        return found  # type: ignore[return-value]
+        return dict(_operations(cast(Hashable, cls)))
 
     @classmethod
     def signature(cls, name: str, operation: str) -> inspect.Signature:
         """What an operation takes, without the service and the request."""
-        operations = cls.operations()
+        operations = _operations(cast(Hashable, cls))
         if operation not in operations:
             raise UnknownNameError(f"operation of service {name!r}", operation, operations)
-        whole = inspect.signature(operations[operation])
-        return whole.replace(parameters=list(whole.parameters.values())[2:])
+        return _signature(operations[operation])
+
+
+@cache
+def _operations(service: Hashable) -> dict[str, Callable[..., Any]]:
+    marked = ((name, getattr(service, name)) for name in dir(service) if hasattr(service, name))
+    return {name: function for name, function in marked if getattr(function, "__durable_sim_operation__", False)}
+
+
+@cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    whole = inspect.signature(function)
+    return whole.replace(parameters=list(whole.parameters.values())[2:])
 
 
 def operation(function: F) -> F:

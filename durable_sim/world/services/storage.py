@@ -2,17 +2,19 @@
 
 To put the same object again changes nothing; to append does, every time, unless a key says that it is the same
 append. Deletion by name takes what is there and forgets about it; deletion by reference also refuses what arrives
-later.
+later. A write that comes with a fencing token is refused when a higher one was there before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from durable_sim.workflows.failures import Rejected
 from durable_sim.world.ledger import Effect, EffectKind
 from durable_sim.world.services.base import Service, Tombstones, operation
+from durable_sim.world.services.fencing import Fence
 
 if TYPE_CHECKING:
     from durable_sim.world.database import Database
@@ -33,22 +35,35 @@ class _Part:
 
 
 class Storage(Service):
-    """A bucket. What is counted is parts: an object that was put has one, an appended one several."""
+    """A bucket. What is counted is parts: an object that was put has one, an appended one several.
+
+    Where it is `fenced`, every write and deletion must have a fencing token.
+    """
 
     effects: ClassVar[tuple[EffectKind, ...]] = (
         EffectKind("write", "exactly_once", "parts"),
         EffectKind("delete", "exactly_once", "parts", undoes="write"),
     )
 
-    def __init__(self, name: str, database: Database | None = None) -> None:
+    def __init__(self, name: str, database: Database | None = None, fenced: bool = False) -> None:
         super().__init__(name, database)
+        self._fence = Fence(fenced)
         self._parts: list[_Part] = []
         self._keys: dict[str, str] = {}
         self._cancelled = Tombstones()
 
     @operation
-    def put(self, request: Request, name: str, value: Any, *, reference: str | None = None) -> dict[str, Any]:
+    def put(
+        self,
+        request: Request,
+        name: str,
+        value: Any,
+        *,
+        reference: str | None = None,
+        fencing_token: Sequence[object] | None = None,
+    ) -> dict[str, Any]:
         """Write an object whole; what it was before is replaced. Gives {"name"}."""
+        self._fence.check(request.subject, fencing_token)
         self._cancelled.check(request.subject, reference)
         standing = self._standing(name)
         for part in standing:
@@ -66,8 +81,10 @@ class Storage(Service):
         *,
         reference: str | None = None,
         idempotency_key: str | None = None,
+        fencing_token: Sequence[object] | None = None,
     ) -> dict[str, Any]:
         """Add a part to an object. Gives {"name"}."""
+        self._fence.check(request.subject, fencing_token)
         self._cancelled.check(request.subject, reference)
         if idempotency_key is not None:
             if idempotency_key in self._keys:
@@ -85,8 +102,16 @@ class Storage(Service):
         return {"name": name, "parts": parts}
 
     @operation
-    def delete(self, request: Request, name: str | None = None, *, reference: str | None = None) -> dict[str, Any]:
+    def delete(
+        self,
+        request: Request,
+        name: str | None = None,
+        *,
+        reference: str | None = None,
+        fencing_token: Sequence[object] | None = None,
+    ) -> dict[str, Any]:
         """Delete an object by its name, or all there are under a reference (and refuse what arrives for it later)."""
+        self._fence.check(request.subject, fencing_token)
         if name is None and reference is None:
             raise Rejected(request.subject, "400 give name or reference")
         if name is not None:

@@ -124,13 +124,14 @@ def simulate(
     world = World(seed, specs, scenario.scripts)
     fleet = Fleet(world, scenario.worker_ids, None)
     model = StateMachines(Home(world, fleet, builds_of(scenario), definition_of(workflow).name), **options)
-    injector = Injector(world, fleet, scenario.process_faults(Randomness(seed)))
-    injector.arm()
-    fleet.start(model)
     executions = tuple(
         Execution(name, one, place, place * duration_us(every))
         for place, (name, one) in enumerate(zip(scenario.execution_ids(), inputs, strict=True))
     )
+    by_id = {execution.id: execution for execution in executions}
+    injector = Injector(world, fleet, model, by_id, scenario.process_faults(Randomness(seed)))
+    injector.arm()
+    fleet.start(model)
     for execution in executions:
         world.alarms.after(execution.arrived_us, model.submit, execution)
     return Simulated(scenario, seed, world, fleet, injector, model, executions)

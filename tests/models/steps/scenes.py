@@ -74,11 +74,13 @@ class Played:
         self.model = Steps(self.home, **options)
         self.calls: list[Exchange] = []
         self.model.watch_calls(lambda call, answer: self.calls.append(Exchange(call, answer, self.world.now_us)))
-        self.injector = Injector(self.world, self.fleet, self.scenario.process_faults(Randomness(seed)))
-        self.injector.arm()
-        self.fleet.start(self.model)
         named = zip(self.scenario.execution_ids(), self.scenario.inputs, strict=True)
         self.executions = tuple(Execution(name, one, place, 0) for place, (name, one) in enumerate(named))
+        by_id = {execution.id: execution for execution in self.executions}
+        plan = self.scenario.process_faults(Randomness(seed))
+        self.injector = Injector(self.world, self.fleet, self.model, by_id, plan)
+        self.injector.arm()
+        self.fleet.start(self.model)
         for execution in self.executions:
             self.world.alarms.after(0, self.model.submit, execution)
 

@@ -115,6 +115,17 @@ class Server:
         that wait for an answer connect anew."""
         self.wire.enter(self._go_down, downtime_us)
 
+    def strike(self, downtime_us: int) -> list[str] | None:
+        """Restart between two operations. Gives the workflows that are open, None if the server is down already."""
+        if self.wire.held:
+            return None
+        self.wire.slip_in(self._go_down, downtime_us)
+        return self.open_workflows()
+
+    def open_workflows(self) -> list[str]:
+        """The ids under which open runs are seen from outside, in the order in which they began."""
+        return list(dict.fromkeys(run.trace_id for run in self.runs.values() if run.open))
+
     def _go_down(self, downtime_us: int) -> None:
         self._save()
         self._journal.alive = False
@@ -124,7 +135,7 @@ class Server:
         self._home.world.alarms.after(downtime_us, self._come_up)
 
     def _come_up(self) -> None:
-        self._home.world.trace.add(trace.SERVER_RESTARTED)
+        self._home.world.trace.add(trace.SERVER_RESTARTED, data={"in_flight": self.open_workflows()})
         waiting, executions = self._messages, {run.workflow_id: run.execution for run in self.runs.values()}
         pollers, self._pollers = self._pollers, []
         self._boot()
@@ -200,6 +211,21 @@ class Server:
     def request_cancel(self, workflow_id: str) -> None:
         """Ask the open run of a workflow to cancel."""
         self._to_open(workflow_id, "cancel", lambda run: self._messages.request_cancel(run))
+
+    def slip_in_signal(self, workflow_id: str, name: str, arguments: list[Any]) -> bool:
+        """Signal the open run of a workflow between two operations; False where there is none."""
+        return self._slip_in(workflow_id, lambda run: self._messages.signal(run, name, arguments))
+
+    def slip_in_cancel(self, workflow_id: str) -> bool:
+        """Ask the open run of a workflow to cancel between two operations; False where there is none."""
+        return self._slip_in(workflow_id, lambda run: self._messages.request_cancel(run))
+
+    def _slip_in(self, workflow_id: str, action: Callable[[Run], None]) -> bool:
+        run = self._runs.current(workflow_id)
+        if run is None or not run.open:
+            return False
+        self.wire.slip_in(lambda: action(self.current(workflow_id)))
+        return True
 
     def terminate(self, workflow_id: str, reason: str, details: list[Any]) -> None:
         """End the open run of a workflow at once."""

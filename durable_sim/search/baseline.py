@@ -1,0 +1,81 @@
+"""What a search begins with: the scenario in calm weather, so that the only faults are those that the search places.
+
+Kept: the workflow, its first inputs, services with their latencies, and faults that are scripted for single calls
+(what the world does in this scenario: a card is declined, a courier fails). Left out: what comes by chance or by the
+scenario's own plan: flakiness, outages, crashes, deploys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from durable_sim.errors import UserError
+from durable_sim.simulation.scenario import Scenario
+from durable_sim.world.faults import CALL_FAULTS, Mixture, Script
+from durable_sim.world.services.base import ServiceSpec
+
+_NONE: Mapping[str, Any] = dict.fromkeys(CALL_FAULTS, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The calm scenario, and in words what was left out of the one that was given."""
+
+    scenario: Scenario
+    left_out: tuple[str, ...]
+
+
+def baseline(scenario: Scenario, executions: int | None = 1) -> Baseline:
+    """A scenario without chance and without its plan of process faults, for its first executions (None: for all).
+
+    Raises:
+        UserError: it has fewer executions than asked for, or none is asked for.
+    """
+    count = len(scenario.inputs) if executions is None else executions
+    if not 1 <= count <= len(scenario.inputs):
+        raise UserError(f"executions is {count}, expected 1 to {len(scenario.inputs)}, as many as there are inputs")
+    kept = scenario.execution_ids()[:count]
+    scripts = tuple(script for script in scenario.scripts if script.execution in (None, *kept))
+    stimuli = tuple(one for one in scenario.stimuli if one.target in (None, *kept))
+    calm = replace(
+        scenario,
+        inputs=tuple(scenario.inputs[:count]),
+        services={name: _calm(spec) for name, spec in scenario.services.items()},
+        faults=scripts,
+        stimuli=stimuli,
+    )
+    if calm.execution_ids() != kept:
+        raise UserError(f"the first {count} of the scenario's inputs have no ids of their own; give each an id")
+    return Baseline(calm, tuple(_left_out(scenario, count)))
+
+
+def _calm(spec: ServiceSpec) -> ServiceSpec:
+    """A service that works as fast as it does, and never fails by chance."""
+    operations = {
+        name: replace(own, faults=None if own.faults is None else _never(own.faults))
+        for name, own in spec.operations.items()
+    }
+    return replace(spec, faults=_never(spec.faults), outage=None, operations=operations)
+
+
+def _never(mixture: Mixture) -> Mixture:
+    """The same faults, if they are scripted, and none by chance."""
+    return replace(mixture, **_NONE)
+
+
+def _left_out(scenario: Scenario, count: int) -> Iterator[str]:
+    flaky = [name for name, spec in scenario.services.items() if _flaky(spec)]
+    if flaky:
+        yield f"the flakiness of {', '.join(flaky)}"
+    planned = sum(not isinstance(fault, Script) for fault in scenario.faults)
+    if planned:
+        yield f"{planned} fault(s) of the scenario's own plan"
+    if count < len(scenario.inputs):
+        yield f"{len(scenario.inputs) - count} of {len(scenario.inputs)} executions"
+
+
+def _flaky(spec: ServiceSpec) -> bool:
+    own = [operation.faults for operation in spec.operations.values() if operation.faults is not None]
+    return spec.outage is not None or any(mixture.total > 0 for mixture in (spec.faults, *own))

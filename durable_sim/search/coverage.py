@@ -1,0 +1,111 @@
+"""What faults have struck: of which family, in which phase of an execution, at which operation; and what never was.
+
+Reads traces only, so that it can be said of any run. Always holds: a fault that hit nothing in flight covers nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from durable_sim import trace as kinds
+from durable_sim.search.places import BETWEEN, COMPENSATION, PHASES, Place, places
+from durable_sim.simulation.run import Recording
+from durable_sim.views import text
+
+_BLOWS: Mapping[str, str] = MappingProxyType(
+    {
+        kinds.WORKER_CRASHED: "crash",
+        kinds.WORKER_STOPPED: "deploy",
+        kinds.WORKER_PAUSED: "pause",
+        kinds.SERVER_RESTARTED: "restart_server",
+        kinds.CANCEL_REQUESTED: "cancel",
+    }
+)
+ALL_PHASES = (*dict.fromkeys(PHASES.values()), BETWEEN, COMPENSATION)
+
+
+class Struck(NamedTuple):
+    """One fault that hit an execution: what that was at, and the operation or activity that it was about."""
+
+    family: str
+    phase: str
+    subject: str
+    compensating: bool
+
+    def is_in(self, phase: str) -> bool:
+        """Whether the execution was in this phase; compensation can be one besides another."""
+        return self.compensating if phase == COMPENSATION else self.phase == phase
+
+    @classmethod
+    def at(cls, family: str, place: Place) -> Struck:
+        """A fault at a place."""
+        return cls(family, place.phase, place.subject or "", place.compensating)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How often which family of faults hit an execution in which phase; compensation is a phase across the others."""
+
+    counts: Mapping[Struck, int]
+
+    @classmethod
+    def of(cls, struck: Iterable[Struck]) -> Coverage:
+        """The coverage of faults that have struck."""
+        return cls(dict(Counter(struck)))
+
+    def __add__(self, other: Coverage) -> Coverage:
+        return Coverage(dict(Counter(self.counts) + Counter(other.counts)))
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families that have struck."""
+        return tuple(dict.fromkeys(struck.family for struck in self.counts))
+
+    def hits(self, phase: str, family: str | None = None) -> int:
+        """How many faults of a family (of any, by default) hit an execution in a phase."""
+        found = (item for item in self.counts.items() if family in (None, item[0].family))
+        return sum(count for struck, count in found if struck.is_in(phase))
+
+    @property
+    def never(self) -> tuple[str, ...]:
+        """The phases in which no fault has hit anything."""
+        return tuple(phase for phase in ALL_PHASES if not self.hits(phase))
+
+    @property
+    def subjects(self) -> dict[str, int]:
+        """How often each operation or activity was hit."""
+        found: Counter[str] = Counter()
+        for struck, count in self.counts.items():
+            found[struck.subject] += count if struck.subject else 0
+        return {subject: count for subject, count in found.items() if count}
+
+    def to_json(self) -> dict[str, Any]:
+        """Phases by families, operations, and the phases that were never hit."""
+        phases = {phase: {one: self.hits(phase, one) for one in self.families} for phase in ALL_PHASES}
+        return {"phases": phases, "subjects": self.subjects, "never": list(self.never)}
+
+    def __str__(self) -> str:
+        shown = [phase for phase in ALL_PHASES if self.hits(phase)]
+        rows = [[family, *(self.hits(phase, family) or "-" for phase in shown)] for family in self.families]
+        lines = [text.table(["hit in phase", *shown], rows)] if rows else []
+        return "\n".join([*lines, f"never hit: {', '.join(self.never) or 'nothing'}"])
+
+
+def struck_in(recording: Recording) -> Iterator[Struck]:
+    """The faults that hit an execution in a run, from its trace."""
+    last: dict[str | None, Place] = {}
+    for place in places(recording):
+        record = recording.trace[place.at]
+        data = record.data or {}
+        if place.kind == kinds.REQUEST_SENT and "fault" in data:
+            yield Struck.at(data["fault"], place)
+        elif place.kind in _BLOWS:
+            for execution in data.get("in_flight", [record.execution]):
+                if execution in last:
+                    yield Struck.at(_BLOWS[place.kind], last[execution])
+        if place.kind not in _BLOWS:
+            last[record.execution] = place

@@ -1,0 +1,109 @@
+"""The families of faults that a search places: of processes after any record, of calls at each call.
+
+To add one, give it a line in `FAMILIES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from durable_sim import trace as kinds
+from durable_sim.durations import Duration
+from durable_sim.errors import UnknownNameError, UserError
+from durable_sim.search.places import Place
+from durable_sim.simulation.scenario import Scenario
+from durable_sim.world.faults import CALL_FAULTS, Cancel, Crash, Deploy, Fault, Pause, Script, ServerRestart
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the faults of a search are: a crashed worker is back after `restart_after`, a pause `lasts` longer than most
+    time-outs, a deploy goes to `version`, a late effect lands `late_by` after its
+    caller gave up, or `very_late_by` (after compensations, too)."""
+
+    restart_after: Duration = "2s"
+    lasts: Duration = "2m"
+    version: str | None = None
+    downtime: Duration = "1s"
+    late_by: Duration = "1s"
+    very_late_by: Duration = "1h"
+
+
+Maker = Callable[[Place, Settings], Fault]
+"""Makes the fault of a family at a place."""
+
+
+def _crash(place: Place, settings: Settings) -> Fault:
+    return Crash(restart_after=settings.restart_after, **place.trigger)
+
+
+def _pause(place: Place, settings: Settings) -> Fault:
+    return Pause(lasts=settings.lasts, **place.trigger)
+
+
+def _deploy(place: Place, settings: Settings) -> Fault:
+    return Deploy(version=settings.version, rolling=False, downtime=settings.downtime, **place.trigger)
+
+
+def _restart_server(place: Place, settings: Settings) -> Fault:
+    return ServerRestart(downtime=settings.downtime, **place.trigger)
+
+
+def _cancel(place: Place, _: Settings) -> Fault:
+    return Cancel(target=place.execution, **place.trigger)
+
+
+def _call(fault: str, late: Callable[[Settings], Duration] | None = None) -> Maker:
+    def make(place: Place, settings: Settings) -> Fault:
+        service, _, operation = str(place.subject).partition(".")
+        late_by = None if late is None else late(settings)
+        return Script(service, operation, place.nth, fault, execution=place.execution, late_by=late_by)  # type: ignore[arg-type]
+
+    return make
+
+
+PROCESS_FAMILIES: Mapping[str, Maker] = MappingProxyType(
+    {"crash": _crash, "pause": _pause, "deploy": _deploy, "restart_server": _restart_server, "cancel": _cancel}
+)
+"""These strike after any record."""
+CALL_FAMILIES: Mapping[str, Maker] = MappingProxyType(
+    {name: _call(name) for name in CALL_FAULTS if name != "late_effect"}
+    | {
+        "late_effect": _call("late_effect", lambda settings: settings.late_by),
+        "very_late_effect": _call("late_effect", lambda settings: settings.very_late_by),
+    }
+)
+"""These strike at each call."""
+FAMILIES: Mapping[str, Maker] = MappingProxyType({**PROCESS_FAMILIES, **CALL_FAMILIES})
+
+
+def families_of(names: str | Iterable[str]) -> tuple[str, ...]:
+    """The families asked for, each once; "all", "process" and "call" stand for several.
+
+    A cancellation is in none of these groups: it is no mishap, and changes what a workflow is to do.
+
+    Raises:
+        UnknownNameError: there is no such family.
+        UserError: none was asked for.
+    """
+    mishaps = [name for name in PROCESS_FAMILIES if name != "cancel"]
+    groups = {"all": [*mishaps, *CALL_FAMILIES], "process": mishaps, "call": [*CALL_FAMILIES]}
+    found: list[str] = []
+    for name in [names] if isinstance(names, str) else names:
+        if name not in groups and name not in FAMILIES:
+            raise UnknownNameError("family of faults", name, [*FAMILIES, *groups])
+        found += groups.get(name, [name])
+    if not found:
+        raise UserError("faults: there is none, expected at least one family, as in faults=('crash',)")
+    return tuple(dict.fromkeys(found))
+
+
+def strikes_at(family: str, place: Place, scenario: Scenario) -> bool:
+    """Whether a fault of this family can strike at a place: one of a process anywhere, one of a call at a call."""
+    if family == "cancel":
+        return place.execution is not None
+    if family in PROCESS_FAMILIES:
+        return True
+    return place.kind == kinds.REQUEST_SENT and str(place.subject).partition(".")[0] in scenario.services

@@ -1,0 +1,395 @@
+"""Search guided by lineage: from how a run went well back to what could have been lost, and only that is tried.
+
+After Alvaro, Rosen and Hellerstein, "Lineage-driven fault injection" (SIGMOD 2015), for workflows that recover. What a
+run owes is that each of its steps comes to its end with its effect, and it itself to its own. What a step came about
+through, its support, is everything that happened from the end of the step before to the beginning of the step after:
+requests, effects, replies, records, retries, recoveries. What failed on the way belongs to it as well: here, doing a
+thing twice is as bad as not doing it. A fault also belongs to the support of a step that goes another way with the
+fault than without it, wherever it strikes. A set of faults is worth a run only if, for some step, it hits the supports
+of that step in every run with some of these faults. The supports of a run with faults are known for sets that contain
+these faults only: the retry that saved it would not be there without them. A step that a run does not have (a
+compensation) is supported there by the steps whose faults brought it about elsewhere.
+
+What the lineage cannot see:
+
+- Single faults are all tried, so nothing is missed there, and nothing is saved. Larger sets are pruned by taking it
+  that a step depends on earlier ones through their outcome only. Two faults in two steps, neither of which changes how
+  any other step goes, are never tried together: what a worker remembers of a first fault and only a second one brings
+  to light is missed.
+- How a step went is what the trace tells of it, without times and workers: faults that together only change when
+  something happens, such as two pauses in different steps that add up to more than a deadline, are missed.
+- A violation that only an oracle or an invariant sees is found like any other, but what it is about (a total over all
+  steps) may not be of a single step; a sweep of the same depth is exhaustive.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import comb
+from typing import Any, NamedTuple
+
+from durable_sim.api import Run
+from durable_sim.checks.oracles import Oracle
+from durable_sim.errors import UserError
+from durable_sim.search.families import CALL_FAMILIES, FAMILIES, Settings, families_of, strikes_at
+from durable_sim.search.hitting import Support, hitting_sets
+from durable_sim.search.minimal import smallest
+from durable_sim.search.places import Place, places
+from durable_sim.search.result import Case, Placed
+from durable_sim.search.sometimes import campaign
+from durable_sim.search.trial import Invariant, Trial, trial_of
+from durable_sim.simulation.scenario import Scenario
+from durable_sim.trace import Trace
+
+
+class Step(NamedTuple):
+    """A step of an execution: the `nth` of this name."""
+
+    execution: str
+    name: str
+    nth: int
+
+
+class Goal(NamedTuple):
+    """That a step comes about as it should; `because` of faults in these steps, if a calm run does not have it."""
+
+    step: Step
+    because: tuple[Step, ...]
+
+
+Way = tuple[tuple[str, str | None, int | None, str | None], ...]
+"""How a step went: kinds of records, subjects, attempts, errors."""
+Numbers = tuple[int, ...]
+"""Faults, by their numbers in `_Search.placed`, in ascending order."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """A step in the trace of one run: its first and its last record, and how it went."""
+
+    first: int
+    last: int
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a run with some faults came about through: by step, the further faults that could strike in it."""
+
+    faults: Numbers
+    ways: Mapping[Step, Way]
+    within: Mapping[Step, dict[int, None]]
+    anywhere: dict[int, None]
+
+
+@dataclass(frozen=True)
+class LineageSearch:
+    """What a search guided by lineage has found.
+
+    `cases` are its runs; `found` the smallest sets of faults that break the workflow. `complete`: it ended because no
+    set of at most `faults_max` faults was left to try. `faults_seen`: how many faults could have struck in one of
+    the runs.
+    """
+
+    trial: Trial
+    families: tuple[str, ...]
+    faults_max: int
+    cases: tuple[Case, ...]
+    found: tuple[Case, ...]
+    faults_seen: int
+    complete: bool
+    never_reached: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> int:
+        """How many runs were made."""
+        return len(self.cases)
+
+    @property
+    def combinations(self) -> int:
+        """How many sets there are of at most `faults_max` of the faults that were seen: each a run, without lineage."""
+        return sum(comb(self.faults_seen, size) for size in range(self.faults_max + 1))
+
+    @cached_property
+    def vacuous(self) -> bool:
+        """Whether no fault hit anything in flight."""
+        return not any(case.hit for case in self.cases)
+
+    @property
+    def ok(self) -> bool:
+        """Whether faults struck, nothing is left to try, all marks were reached, and nothing went wrong."""
+        return self.complete and not (self.found or self.vacuous or self.never_reached)
+
+    @property
+    def guarantee(self) -> str:
+        """What has been shown, in words, with its bounds."""
+        model = self.trial.model
+        if self.vacuous:
+            return f"{model}: shows nothing: no fault hit anything in flight"
+        if self.found:
+            return f"{model}: {len(self.found):,} smallest set(s) of faults break it ({self._tried})"
+        if not self.complete:
+            return f"{model}: shows too little: nothing went wrong so far, but sets of faults are left ({self._tried})"
+        if self.never_reached:
+            return f"{model}: shows too little: never reached: {', '.join(self.never_reached)}"
+        return f"{model}: no set of up to {self.faults_max} faults can break it, by lineage ({self._tried})"
+
+    @property
+    def _tried(self) -> str:
+        return f"{self.runs:,} runs instead of {self.combinations:,} combinations of {self.faults_seen:,} faults"
+
+    @property
+    def bounds(self) -> str:
+        """What the guarantee is limited to."""
+        scenario = self.trial.base.scenario
+        return (
+            f"faults: {', '.join(self.families)}; executions: {', '.join(scenario.execution_ids())}; "
+            f"seed {self.trial.seed}, {scenario.workers} worker(s); takes it that a step depends on the steps before "
+            "through their outcome only"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The search as plain data."""
+        return {
+            "model": self.trial.model,
+            "faults": list(self.families),
+            "faults_max": self.faults_max,
+            "seed": self.trial.seed,
+            "runs": self.runs,
+            "combinations": self.combinations,
+            "complete": self.complete,
+            "vacuous": self.vacuous,
+            "never_reached": list(self.never_reached),
+            "guarantee": self.guarantee,
+            "bounds": self.bounds,
+            "found": [
+                {"faults": list(map(str, case.placed)), "violations": list(map(str, case.violations))}
+                for case in self.found
+            ],
+        }
+
+    def __str__(self) -> str:
+        shown = [f"  {case}: {case.violations[0]}" for case in self.found[:5]]
+        more = [f"  ... and {len(self.found) - 5:,} more"] if len(self.found) > 5 else []
+        return "\n".join([self.guarantee, f"  {self.bounds}", *shown, *more])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def lineage_search(
+    scenario: Scenario,
+    model: str = "replay",
+    *,
+    faults: str | Iterable[str] = ("crash",),
+    faults_max: int = 3,
+    first: bool = False,
+    seed: int = 0,
+    executions: int | None = 1,
+    settings: Settings = Settings(),
+    oracles: Iterable[str | Oracle] = (),
+    invariants: Iterable[Invariant] = (),
+    runs_max: int = 10_000,
+) -> LineageSearch:
+    """Search for the smallest sets of faults that break a workflow, by what its runs came about through.
+
+    Args:
+        scenario: what is run; without its own process faults, flakiness and outages.
+        faults: families of `durable_sim.search.families.FAMILIES`; "process", "call" and "all" stand for several.
+        faults_max: how many faults strike in one run at most.
+        first: stop at the first set that breaks it.
+        seed: decides the latencies.
+        executions: how many of the scenario's executions run at the same time; None: all.
+        settings: how long what takes.
+        oracles: further checks, by name or as functions over the recording of a run.
+        invariants: the user's own, functions over a `Run`: what they assert, or say, is a violation.
+        runs_max: give up after so many runs; the result then says that it is not complete.
+
+    >>> from durable_sim.library import shop
+    >>> from durable_sim.library.orders import database_order
+    >>> search = lineage_search(Scenario(database_order, ({"order_id": "o-1"},), shop()), faults_max=2)
+    >>> search.ok, search.runs < search.combinations
+    (True, True)
+
+    Raises:
+        UserError: arguments that make no search.
+    """
+    for name, number in (("faults_max", faults_max), ("runs_max", runs_max)):
+        if number < 1:
+            raise UserError(f"{name} is {number}, expected 1 or more")
+    trial = trial_of(scenario, model, seed, executions, oracles, invariants)
+    search = _Search(trial, families_of(faults), settings, runs_max)
+    with campaign() as marks:
+        complete = search.all_up_to(faults_max, first)
+    found = tuple(search.cases[numbers] for numbers in search.broken)
+    cases, seen = tuple(search.cases.values()), len(search.placed)
+    return LineageSearch(trial, search.families, faults_max, cases, found, seen, complete, marks.never)
+
+
+class _Enough(Exception):
+    """No more runs may be made."""
+
+
+class _Search:
+    """The runs so far, what each that went well came about through, and what broke.
+
+    Always holds: nothing can be left out of a set in `broken`.
+    """
+
+    def __init__(self, trial: Trial, families: tuple[str, ...], settings: Settings, runs_max: int) -> None:
+        self._trial = trial
+        self._settings = settings
+        self._runs_max = runs_max
+        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._lineages: dict[Numbers, Lineage] = {}
+        self._touched: dict[Step, dict[int, None]] = {}
+        self._goals: dict[Goal, None] = {}
+        self.families = families
+        self.placed: list[Placed] = []
+        self.cases: dict[Numbers, Case] = {}
+        self.broken: list[Numbers] = []
+
+    def all_up_to(self, faults_max: int, first: bool) -> bool:
+        """Try every set that is worth it, the smaller first; whether that came to its end."""
+        try:
+            if self._fails(()):
+                self.broken.append(())
+            for size in range(1, faults_max + 1):
+                while batch := self._worth_trying(size):  # a run may bring up steps that no run had before
+                    for numbers in batch:
+                        self._try(numbers)
+                        if self.broken and first:
+                            return False
+        except _Enough:
+            return False
+        return True
+
+    def _worth_trying(self, size: int) -> list[Numbers]:
+        """The smallest sets that, for some goal, hit every support that is known for them."""
+        sets: dict[Numbers, None] = {}
+        for goal in self._goals:
+            supports = [Support(self._support(goal, one), one.faults) for one in self._lineages.values()]
+            for hitting in hitting_sets(supports, size, closed=self.broken, exclusive=self._exclusive):
+                sets[tuple(sorted(hitting))] = None
+        return sorted((one for one in sets if one not in self.cases), key=len)
+
+    def _support(self, goal: Goal, lineage: Lineage) -> Numbers:
+        """The faults that could have kept a goal from being reached in a run."""
+        steps = (goal.step,) if goal.step in lineage.ways else goal.because
+        found: dict[int, None] = {}
+        for step in steps:
+            found.update(lineage.within.get(step, {}))
+            found.update((fault, None) for fault in self._touched.get(step, ()) if fault in lineage.anywhere)
+        return tuple(found)
+
+    def _exclusive(self, fault: int) -> tuple[Any, ...]:
+        """A call has one fate, and one process fault strikes at a place."""
+        family, place, _ = self.placed[fault]
+        return family in CALL_FAMILIES, place.kind, place.subject, place.execution, place.nth
+
+    def _try(self, numbers: Numbers) -> None:
+        broken = any(set(one) <= set(numbers) for one in self.broken)
+        if not broken and self._fails(numbers):
+            self.broken.append(smallest(numbers, self._fails))
+
+    def _fails(self, numbers: Numbers) -> bool:
+        """Make the run with these faults, unless it was made, and learn from it if it goes well."""
+        if numbers not in self.cases:
+            if len(self.cases) == self._runs_max:
+                raise _Enough
+            placed = tuple(self.placed[number] for number in numbers)
+            run = self._trial.run([one.fault for one in placed])
+            self.cases[numbers] = Case.of(run, placed)
+            if run.ok:
+                self._learn(numbers, run)
+        return bool(self.cases[numbers].violations)
+
+    def _learn(self, numbers: Numbers, run: Run) -> None:
+        passages = passages_of(run.trace)
+        lineage = self._lineage(numbers, run, passages)
+        self._lineages[numbers] = lineage
+        for fault in numbers:
+            without = self._lineages.get(tuple(one for one in numbers if one != fault))
+            for step in () if without is None else _otherwise(lineage, without):
+                self._touched.setdefault(step, {})[fault] = None
+        self._goals.update((goal, None) for goal in self._goals_of(lineage))
+
+    def _goals_of(self, lineage: Lineage) -> Iterator[Goal]:
+        calm = self._lineages[()]
+        struck = tuple(
+            step
+            for step in calm.ways
+            if any(fault in calm.within[step] or fault in self._touched.get(step, ()) for fault in lineage.faults)
+        )
+        for step in lineage.ways:
+            yield Goal(step, () if step in calm.ways else struck)
+
+    def _lineage(self, numbers: Numbers, run: Run, passages: Mapping[Step, Passage]) -> Lineage:
+        reach = reach_of(passages, len(run.trace))
+        within: dict[Step, dict[int, None]] = {step: {} for step in passages}
+        anywhere: dict[int, None] = {}
+        for place in places(run.recording):
+            faults = [fault for fault in self._faults_at(place) if fault not in numbers]
+            anywhere.update(dict.fromkeys(faults))
+            for step, (since, until) in reach.items():
+                if since <= place.at <= until:
+                    within[step].update(dict.fromkeys(faults))
+        ways = {step: passage.way for step, passage in passages.items()}
+        return Lineage(numbers, ways, within, anywhere)
+
+    def _faults_at(self, place: Place) -> Iterator[int]:
+        """The numbers of the faults that can strike at a place: the same place in another run has the same."""
+        for family in self.families:
+            if strikes_at(family, place, self._trial.base.scenario):
+                key = (family, place.kind, place.subject, place.execution, place.nth)
+                if key not in self._numbers:
+                    self._numbers[key] = len(self.placed)
+                    self.placed.append(Placed(family, place, FAMILIES[family](place, self._settings)))
+                yield self._numbers[key]
+
+
+def passages_of(trace: Trace) -> dict[Step, Passage]:
+    """The steps of a run; an execution is one step as a whole where its records tell of none."""
+    found: dict[Step, Passage] = {}
+    names: dict[tuple[str, int | None], Step] = {}
+    counts: dict[tuple[str, str], int] = {}
+    records = [record for record in trace if record.execution is not None]
+    stepped = {record.execution for record in records if record.step is not None}
+    for record in records:
+        execution = str(record.execution)
+        if record.step is None and execution in stepped:
+            continue
+        step = names.get((execution, record.step))
+        if step is None:
+            name = record.subject or record.kind
+            counts[execution, name] = counts.get((execution, name), 0) + 1
+            step = names[execution, record.step] = Step(execution, name, counts[execution, name])
+            found[step] = Passage(record.index, record.index, ())
+        passage = found[step]
+        passage.last = record.index
+        error = (record.data or {}).get("error")
+        passage.way = (*passage.way, (record.kind, record.subject, record.attempt, error))
+    return found
+
+
+def reach_of(passages: Mapping[Step, Passage], length: int) -> dict[Step, tuple[int, int]]:
+    """From where to where each step reaches: from the end of the one before to the beginning of the one after."""
+    reach: dict[Step, tuple[int, int]] = {}
+    for step, own in passages.items():
+        others = [one for other, one in passages.items() if other.execution == step.execution]
+        since = max((one.last for one in others if one.last < own.first), default=0)
+        until = min((one.first for one in others if one.first > own.last), default=length)
+        reach[step] = (since, until)
+    return reach
+
+
+def _otherwise(lineage: Lineage, without: Lineage) -> Iterator[Step]:
+    """The steps that went another way in one run than in the other, or that only one of them has."""
+    for step in dict.fromkeys((*lineage.ways, *without.ways)):
+        if lineage.ways.get(step) != without.ways.get(step):
+            yield step

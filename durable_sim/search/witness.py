@@ -1,0 +1,155 @@
+"""A violation told: the faults that are enough for it, a story in five lines, a test to paste, and a token."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from durable_sim import trace as kinds
+from durable_sim.api import Run
+from durable_sim.checks.violations import Violation
+from durable_sim.durations import seconds
+from durable_sim.errors import UserError
+from durable_sim.files.token import Token
+from durable_sim.search.minimal import smallest
+from durable_sim.search.trial import Trial
+from durable_sim.simulation.fingerprint import fingerprint
+from durable_sim.trace import Record
+from durable_sim.views.code import code_of, pytest_of
+from durable_sim.world.faults import Fault
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LINES = 5
+DIGITS = 12
+"""So much of the digest of a trace tells one run from another."""
+_BLOWS = {
+    kinds.WORKER_CRASHED: "the worker {worker} crashes",
+    kinds.WORKER_STOPPED: "a deploy stops the worker {worker}",
+    kinds.WORKER_PAUSED: "the worker {worker} freezes",
+    kinds.SERVER_RESTARTED: "the server restarts",
+    kinds.CANCEL_REQUESTED: "the execution is asked to stop",
+}
+
+
+@dataclass(frozen=True)
+class Witness:
+    """One run that goes wrong, and the faults that are enough for it."""
+
+    trial: Trial
+    faults: tuple[Fault, ...]
+    run: Run
+    source: str = ""
+    changes: tuple[str, ...] = ()
+
+    @property
+    def violation(self) -> Violation:
+        """What is wrong, the first if it is several things."""
+        return self.run.violations[0]
+
+    def story(self) -> str:
+        """What happened, in at most five lines: what led to it, each fault, and what is wrong."""
+        return "\n".join(f"{number}. {line}" for number, line in enumerate(self._lines(), start=1))
+
+    def timeline(self, **options: Any) -> Figure:
+        """The run as a figure. Needs the extra `views`."""
+        return self.run.timeline(self.violation.execution, **options)
+
+    @property
+    def token(self) -> str:
+        """The line that repeats the run: `durable-sim run --replay TOKEN`."""
+        executions = len(self.trial.base.scenario.inputs)
+        return str(
+            Token(
+                model=self.trial.model,
+                seed=self.trial.seed,
+                faults=self.faults,
+                executions=executions,
+                scenario=fingerprint(self.trial.base.scenario),
+                trace=self.run.trace.digest()[:DIGITS],
+                source=self.source,
+                changes=self.changes,
+            )
+        )
+
+    @property
+    def faults_as_code(self) -> str:
+        """The faults as they are written in Python."""
+        return f"[{', '.join(map(code_of, self.faults))}]"
+
+    def as_test(self) -> str:
+        """A pytest function that fails as long as the workflow does."""
+        return pytest_of(self.trial.scenario(self.faults), self.trial.model, self.trial.seed)
+
+    def _lines(self) -> list[str]:
+        """At most five: faults go before effects, and the last before the first."""
+        told = list(_told(self.run, self.violation))
+        most = LINES - 1
+        order = sorted(range(len(told)), key=lambda place: (not told[place].startswith("!!"), -place))
+        kept = [told[place] for place in sorted(order[:most])]
+        return [*kept, _verdict(self.violation)]
+
+    def __str__(self) -> str:
+        return f"{self.story()}\nfaults: {self.faults_as_code}\nrepeat: durable-sim run --replay {self.token}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def _verdict(violation: Violation) -> str:
+    found, expected = (words.splitlines()[0] for words in (violation.found, violation.expected))
+    return f"=> {violation.kind}: {violation.subject}: found {found}, expected {expected}"
+
+
+def _told(run: Run, violation: Violation) -> Iterator[str]:
+    """The instants that matter: faults that strike, and the effects that the violation is about."""
+    before: Record | None = None
+    for record in run.trace:
+        when = seconds(record.time_us)
+        data = record.data or {}
+        if record.kind in _BLOWS:
+            after = "" if before is None else f", right after {_what(before)}"
+            yield f"!! {when}: {_BLOWS[record.kind].format(worker=record.worker)}{after}"
+        elif record.kind == kinds.REQUEST_SENT and "fault" in data:
+            yield f"!! {when}: {record.subject}{_attempt(record)} meets {data['fault'].replace('_', ' ')}"
+        elif record.kind == kinds.EFFECT_APPLIED and _about(violation, data):
+            undoes = f", undoes ledger {data['undoes']}" if "undoes" in data else ""
+            yield f"{when}: {data['kind']} takes effect (ledger {data['effect']}{undoes}){_attempt(record)}"
+        if record.execution is not None:
+            before = record
+
+
+def _about(violation: Violation, data: dict[str, Any]) -> bool:
+    """Whether an effect is of what the violation is about, or undoes such a one."""
+    return violation.subject.startswith(data["kind"]) or violation.subject.endswith(f" {data['subject']}")
+
+
+def _attempt(record: Record) -> str:
+    return f", attempt {record.attempt}" if record.attempt and record.attempt > 1 else ""
+
+
+def _what(record: Record) -> str:
+    return f"{record.kind.replace('_', ' ')}{f' of {record.subject}' if record.subject else ''}{_attempt(record)}"
+
+
+def witness(trial: Trial, faults: Sequence[Fault], source: str = "", changes: tuple[str, ...] = ()) -> Witness:
+    """The witness of the smallest set among some faults that still breaks a workflow in the same way.
+
+    Raises:
+        UserError: they do not break it.
+    """
+    found = trial.run(faults).violations
+    if not found:
+        raise UserError(f"witness: these {len(faults)} fault(s) break nothing, expected ones that do")
+    kind = found[0].kind
+
+    def still_wrong(kept: Sequence[Fault]) -> bool:
+        return any(violation.kind == kind for violation in trial.run(kept).violations)
+
+    enough = smallest(tuple(faults), still_wrong)
+    return Witness(trial, enough, trial.run(enough), source, changes)

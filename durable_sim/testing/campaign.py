@@ -1,0 +1,122 @@
+"""Carries out a decorated test: a sweep, a search, or one run again; fails with a story, passes with a guarantee."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from durable_sim.api import Run
+from durable_sim.errors import UserError
+from durable_sim.search.again import CHANGED, run_again
+from durable_sim.search.sweep import fault_sweep
+from durable_sim.search.witness import Witness, witness
+from durable_sim.testing.every import Plan, Searching, Sweeping
+from durable_sim.testing.targets import Target, target_of
+
+Body = Callable[[Run], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    depth: int | None = None
+    seed: int | None = None
+    report: Path | None = None
+    replay: str | None = None
+
+
+class Campaign:
+    """One decorated test under one execution model; `show` is told what it has shown if it passes."""
+
+    def __init__(self, name: str, options: Options, show: Callable[[str], None]) -> None:
+        self._name = name
+        self._options = options
+        self._show = show
+
+    def carry_out(self, plan: Plan, model: str, body: Body) -> None:
+        """Do what a test asks for."""
+        seed = next((seed for seed in (self._options.seed, plan.seed) if seed is not None), 0)
+        target = target_of(plan.subject, plan.input, seed, dict(plan.settings))
+        if self._options.replay is not None:
+            self._replay(target, self._options.replay, body)
+        elif isinstance(plan, Sweeping):
+            self._sweep(plan, target, model, seed, body)
+        elif isinstance(plan, Searching):
+            self._search(plan, target, model, seed, body)
+
+    def _sweep(self, plan: Sweeping, target: Target, model: str, seed: int, body: Body) -> None:
+        depth = next((depth for depth in (self._options.depth, plan.depth) if depth is not None), 1)
+        sweep = fault_sweep(
+            target.scenario,
+            model,
+            faults=plan.faults,
+            depth=depth,
+            at=plan.at,
+            seed=seed,
+            executions=plan.executions,
+            settings=plan.faults_are,
+            oracles=plan.oracles,
+            invariants=(body,),
+        )
+        if sweep.smallest:
+            found = witness(sweep.trial, sweep.smallest[0].faults, target.source, target.changes)
+            self._fail(f"{sweep.guarantee}\n{sweep.bounds}", found)
+        if not sweep.ok:
+            pytest.fail(f"{sweep.guarantee}\n{sweep.bounds}\n{sweep.coverage}", pytrace=False)
+        never = f"; no fault in: {', '.join(sweep.coverage.never)}" if sweep.coverage.never else ""
+        self._show(sweep.guarantee)
+        self._show(f"{sweep.bounds}{never}")
+
+    def _search(self, plan: Searching, target: Target, model: str, seed: int, body: Body) -> None:
+        from durable_sim.testing.searching import search  # Hypothesis only where it is asked for
+
+        found = search(plan, target, model, seed, (body,), self._name)
+        if found.witness is not None:
+            self._fail(found.words, found.witness)
+        if not found.ok:
+            pytest.fail(f"{found.words}\n{found.coverage}", pytrace=False)
+        self._show(found.words)
+
+    def _replay(self, target: Target, token: str, body: Body) -> None:
+        run, same = run_again(token, target.scenario, (body,))
+        if not same:
+            self._show(CHANGED)
+        if not run.ok:
+            pytest.fail(run.report(), pytrace=False)
+
+    def _fail(self, heading: str, found: Witness) -> None:
+        lines = [
+            heading,
+            "",
+            "The smallest story that breaks it:",
+            found.story(),
+            "",
+            f"faults: {found.faults_as_code}",
+        ]
+        lines.append(f"repeat: pytest {self._name!r} --durable-replay {found.token}")
+        if self._options.report is not None:
+            lines.append(f"written: {', '.join(map(str, write(found, self._options.report, self._name)))}")
+        pytest.fail("\n".join(lines), pytrace=False)
+
+
+def write(found: Witness, folder: Path, name: str) -> list[Path]:
+    """Write a violation into a folder: story and test as text, and its timeline where matplotlib is installed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--durable-report {folder}: cannot be made ({error.strerror}); give another folder") from None
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
+    text = folder / f"{stem}.txt"
+    text.write_text(f"{found}\n\n{found.run.report()}\n\n{found.as_test()}", encoding="utf-8")
+    try:
+        figure = found.timeline()
+    except ModuleNotFoundError:  # without the extra `views`
+        return [text]
+    picture = folder / f"{stem}.svg"
+    figure.savefig(picture)
+    return [text, picture]

@@ -1,0 +1,89 @@
+"""Scenarios and their parts as Python code that can be pasted: settings that are the default are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any
+
+from durable_sim.library.shop import shop
+from durable_sim.simulation.scenario import Scenario
+from durable_sim.workflows.definitions import definition_of
+
+
+def code_of(value: Any) -> str:
+    """A frozen dataclass as the call that makes it; anything else as Python writes it.
+
+    >>> from durable_sim.world.faults import Crash
+    >>> code_of(Crash(after="effect_applied", of="payments.charge"))
+    "Crash(after='effect_applied', of='payments.charge')"
+    """
+    match value:
+        case type():
+            return value.__qualname__
+        case dict() | Mapping():
+            return f"{{{', '.join(f'{key!r}: {code_of(one)}' for key, one in value.items())}}}"
+        case list():
+            return f"[{', '.join(map(code_of, value))}]"
+        case tuple():
+            return f"({', '.join(map(code_of, value))}{',' if len(value) == 1 else ''})"
+    if not is_dataclass(value):
+        return repr(value)
+    given = [f"{one.name}={code_of(getattr(value, one.name))}" for one in fields(value) if _is_given(value, one)]
+    return f"{type(value).__name__}({', '.join(given)})"
+
+
+def pytest_of(scenario: Scenario, model: str, seed: int) -> str:
+    """A pytest function that runs a scenario and wants it to go well, with all that it has to import."""
+    workflow, note = _imported(scenario.workflow)
+    settings = {name: getattr(scenario, name) for name in _shown(scenario)}
+    arguments = [f"{name}={code_of(value)}" for name, value in settings.items()]
+    lines = "".join(f"        {argument},\n" for argument in [workflow, *arguments, f"model={model!r}", f"seed={seed}"])
+    used = dict.fromkeys(_classes(settings.values()))
+    imports = [f"from {one.__module__} import {one.__qualname__}" for one in used]
+    head = "\n".join([*note, *sorted([*imports, "from durable_sim import run"])])
+    name = definition_of(scenario.workflow).name
+    return f"{head}\n\n\ndef test_{name}() -> None:\n    done = run(\n{lines}    )\n    assert done.ok, done.report()\n"
+
+
+def _shown(scenario: Scenario) -> list[str]:
+    """The fields of a scenario that a test has to give."""
+    plain = {one.name: one for one in fields(scenario)}
+    ours = {"inputs": True, "services": code_of(scenario.services) != code_of(shop())}
+    given = {name: ours.get(name, _is_given(scenario, one)) for name, one in plain.items()}
+    return [name for name, shown in given.items() if shown and name not in ("workflow", "name")]
+
+
+def _is_given(value: Any, one: Field[Any]) -> bool:
+    if not one.repr:
+        return False
+    default = one.default if one.default_factory is MISSING else one.default_factory()
+    return bool(default is MISSING or getattr(value, one.name) != default)
+
+
+def _classes(values: Iterable[Any]) -> list[type]:
+    """The classes that the code of some values names."""
+    found: list[type] = []
+    for value in values:
+        match value:
+            case type():
+                found.append(value)
+            case dict() | Mapping():
+                found += _classes(value.values())
+            case list() | tuple():
+                found += _classes(value)
+            case _ if is_dataclass(value):
+                inner = [getattr(value, one.name) for one in fields(value) if _is_given(value, one)]
+                found += [type(value), *_classes(inner)]
+    return found
+
+
+def _imported(workflow: Callable[..., Any]) -> tuple[str, list[str]]:
+    """The name of a workflow function in the test, and the line that imports it: one that a function has made cannot be
+    imported."""
+    module, qualified = workflow.__module__, workflow.__qualname__
+    if "<locals>" in qualified:
+        maker = qualified.split(".<locals>")[0]
+        name = definition_of(workflow).name
+        return name, [f"# TODO {name} is made by {maker}: from {module} import {maker}; {name} = {maker}(...)"]
+    return qualified, [f"from {module} import {qualified}"]

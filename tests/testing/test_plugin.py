@@ -1,0 +1,178 @@
+"""The pytest plugin as users meet it: a project of its own, with a workflow file and a test file."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORKFLOWS = """
+from durable_sim import RetryPolicy, activity, workflow
+
+RETRY = RetryPolicy(initial_interval="1s", maximum_attempts=5)
+
+
+@activity
+async def charge(ctx, order):
+    await ctx.service("payments").charge(order["customer"], order["total"])
+
+
+@activity
+async def charge_once(ctx, order):
+    key = ctx.idempotency_key
+    await ctx.service("payments").charge(order["customer"], order["total"], idempotency_key=key)
+
+
+def checkout(charging):
+    @workflow
+    async def check_out(ctx, order):
+        await ctx.execute_activity(charging, order, start_to_close_timeout="30s", retry_policy=RETRY)
+
+    return check_out
+
+
+broken, fixed = checkout(charge), checkout(charge_once)
+ORDER = {"order_id": "o-1", "customer": "ada", "total": 40}
+"""
+HEAD = "import durable_sim\nimport pytest\nfrom shop import ORDER, broken, fixed\n\n"
+
+
+class Project:
+    """A folder with a workflow file, in which pytest is run as its user would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "shop.py").write_text(WORKFLOWS)
+
+    def pytest(self, tests: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """Run pytest on a test file."""
+        (self.folder / "test_shop.py").write_text(HEAD + tests)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *(options or ("-n", "0"))]
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "COV"))}
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=clean, check=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A user's project."""
+    return Project(tmp_path)
+
+
+def token_in(output: str) -> str:
+    """The token that a failure prints."""
+    found = re.search(r"--durable-replay (ds1-\S+)", output)
+    assert found is not None, output
+    return found[1]
+
+
+BROKEN = '@durable_sim.every_crash(broken, ORDER, models=["replay", "steps"])\ndef test_shop():\n    pass\n'
+FIXED = BROKEN.replace("broken", "fixed")
+
+
+def test_a_broken_workflow_fails_with_a_story_that_names_the_bug(project: Project) -> None:
+    """One failure a model: the crash, both charges, the verdict, the fault as code, and the token."""
+    done = project.pytest(BROKEN)
+    assert done.returncode == 1
+    assert done.stdout.count("=> duplicate_effect: payments.charge: found 2 at the same time, expected 1") == 2
+    assert "1. !! 0.000s: the worker w2 crashes, right after request sent of payments.charge" in done.stdout
+    assert "faults: [Crash(after='request_sent', of='payments.charge', execution='o-1')]" in done.stdout
+    assert "Traceback" not in done.stdout and "plugin.py" not in done.stdout
+    assert token_in(done.stdout).startswith("ds1-")
+
+
+def test_a_fixed_workflow_passes_with_its_guarantee_printed(project: Project) -> None:
+    """With the number of crashes, of runs, and of those that hit something."""
+    done = project.pytest(FIXED)
+    assert done.returncode == 0, done.stdout
+    assert "durable_sim: what was shown" in done.stdout
+    assert re.search(
+        r"replay: nothing lost, .* after each of \d+ crashes \(\d+ runs; \d+ hit work in flight\)", done.stdout
+    )
+    assert "no fault in: given up, back-off" in done.stdout
+
+
+def test_the_token_of_a_failure_makes_that_run_again(project: Project) -> None:
+    """It fails with the whole story; on the fixed workflow it passes."""
+    token = token_in(project.pytest(BROKEN).stdout)
+    again = project.pytest(BROKEN, "-n", "0", "-k", "replay", "--durable-replay", token)
+    assert again.returncode == 1 and "!! the worker crashes" in again.stdout
+    mended = project.pytest(BROKEN.replace("(broken,", "(fixed,"), "-n", "0", "-k", "replay", "--durable-replay", token)
+    assert mended.returncode == 0, mended.stdout
+
+
+def test_what_a_test_asserts_is_held_against_every_run(project: Project) -> None:
+    """A test with the argument `run` may say more than the verdicts."""
+    tests = "@durable_sim.every_crash(fixed, ORDER)\ndef test_shop(run):\n    assert run.faults['fired'] == 0\n"
+    done = project.pytest(tests)
+    assert done.returncode == 1 and "=> invariant: test_shop: found assert 1 == 0" in done.stdout
+
+
+def test_a_test_may_have_fixtures_and_be_a_method(project: Project) -> None:
+    """The plugin's own arguments do not get in the way."""
+    tests = (
+        "class TestShop:\n    @durable_sim.every_crash(fixed, ORDER)\n    def test_it(self, run, tmp_path):\n"
+        "        assert tmp_path.is_dir() and run.model == 'replay'\n"
+    )
+    assert project.pytest(tests).returncode == 0
+
+
+def test_a_test_in_which_no_fault_hits_anything_fails(project: Project) -> None:
+    """It would pass whatever the workflow did."""
+    tests = "@durable_sim.every_crash(fixed, ORDER, at='worker_started')\ndef test_shop():\n    pass\n"
+    done = project.pytest(tests)
+    assert done.returncode == 1 and "shows nothing: no fault hit anything in flight" in done.stdout
+
+
+def test_a_mark_that_is_never_reached_fails(project: Project) -> None:
+    """`sometimes` says what a campaign must have seen."""
+    tests = (
+        "@durable_sim.every_crash(fixed, ORDER)\ndef test_shop(run):\n"
+        "    durable_sim.sometimes('two crashes', run.faults['hit'] == 2)\n"
+    )
+    done = project.pytest(tests)
+    assert done.returncode == 1 and "never reached: two crashes" in done.stdout
+    assert project.pytest(tests, "-n", "0", "--durable-depth", "2").returncode == 0
+
+
+def test_options_of_the_command_line_go_before_those_of_tests(project: Project) -> None:
+    """Depth and seed."""
+    done = project.pytest(FIXED, "-n", "0", "-k", "replay", "--durable-depth", "2", "--durable-seed", "5")
+    assert done.returncode == 0 and "pairs" in done.stdout and "seed 5" in done.stdout
+
+
+def test_a_failure_writes_a_timeline_and_a_test_to_paste(project: Project) -> None:
+    """Into the folder that --durable-report names."""
+    done = project.pytest(BROKEN, "-n", "0", "-k", "replay", "--durable-report", "found")
+    assert done.returncode == 1
+    written = sorted(path.name for path in (project.folder / "found").iterdir())
+    assert written == ["test_shop.py-test_shop-replay.svg", "test_shop.py-test_shop-replay.txt"]
+    text = (project.folder / "found" / written[1]).read_text()
+    assert "def test_check_out() -> None:" in text and "<svg" in (project.folder / "found" / written[0]).read_text()
+
+
+def test_it_works_in_parallel(project: Project) -> None:
+    """Under xdist what was shown is told as well."""
+    done = project.pytest(FIXED, "-n", "2")
+    assert done.returncode == 0 and done.stdout.count("nothing lost") == 2
+
+
+def test_a_mistake_in_a_test_is_one_line(project: Project) -> None:
+    """With what was found and what was expected."""
+    tests = "@durable_sim.every_crash(fixed, ORDER, models='repaly')\ndef test_shop():\n    pass\n"
+    done = project.pytest(tests)
+    assert done.returncode == 1 and "unknown execution model 'repaly'" in done.stdout
+    assert "Traceback" not in done.stdout and "campaign.py" not in done.stdout
+
+
+def test_a_simulated_world_is_a_fixture(project: Project) -> None:
+    """Driven step by step, with the seed of the command line."""
+    tests = (
+        "def test_shop(durable_simulation):\n    sim = durable_simulation(fixed)\n"
+        "    handle = sim.start(fixed, ORDER, id='o-1')\n    sim.crash('w1')\n"
+        "    handle.result()\n    assert len(sim.ledger) == 1\n"
+    )
+    assert project.pytest(tests).returncode == 0
