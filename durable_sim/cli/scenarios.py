@@ -32,6 +32,8 @@ from durable_sim.files.expectations import unmet
 from durable_sim.files.scenario_file import LoadedScenario, load
 from durable_sim.files.token import read_token
 from durable_sim.search.again import CHANGED, run_again
+from durable_sim.search.narrowing import narrowed
+from durable_sim.views.code import code_of
 
 
 def add(commands: Any) -> None:
@@ -41,6 +43,11 @@ def add(commands: Any) -> None:
     one.add_argument("--replay", metavar="TOKEN", default=None, help="the run that a token stands for (ds1-...)")
     with_model(one)
     one.add_argument("--execution", metavar="ID", default=None, help="whose story to tell (default: the worst)")
+    one.add_argument(
+        "--smallest",
+        action="store_true",
+        help="look for the smallest set of faults that still breaks the worst execution",
+    )
     with_seed(one)
     several = on_scenarios(commands, "compare", "one scenario under each of its execution models, as a table", _compare)
     several.add_argument("scenario", metavar="SCENARIO", help="a scenario file")
@@ -63,7 +70,20 @@ def _run(options: argparse.Namespace) -> int:
     owed = debts(scenario, seed)
     done = run_scenario(scenario, model, seed, owed=owed, repeat=command)
     warn(loaded, owed, [done])
+    if options.smallest:
+        return _smallest(done, loaded, options)
     _tell(done, options, f"{loaded.file.question}\n\n{loaded.name} under {model} (--model takes another)")
+    return OK
+
+
+def _smallest(done: Run, loaded: LoadedScenario, options: argparse.Namespace) -> int:
+    found = narrowed(done, loaded.source, tuple(options.changes))
+    if options.json:
+        told = {"story": found.story().splitlines(), "faults": list(map(code_of, found.faults)), "replay": found.token}
+        print(json.dumps({"model": done.model, "seed": done.seed, "violation": str(found.violation), **told}))
+    else:
+        planned = len(done.recording.strikes) + sum(done.recording.call_faults.values())
+        print(f"{loaded.name} under {done.model}: {len(found.faults)} of {planned} faults are enough\n\n{found}")
     return OK
 
 

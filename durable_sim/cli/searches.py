@@ -42,7 +42,11 @@ def add(commands: Any) -> None:
         help="only at these kinds of record, phases, operations or activities, as in effect_applied or compensation",
     )
     crashes.add_argument(
-        "--executions", metavar="N", type=whole, default=1, help="how many of the executions run together (default: 1)"
+        "--executions",
+        metavar="N",
+        type=_number_or_id,
+        default=1,
+        help="how many of the executions run together, or the id of one (default: 1)",
     )
     crashes.add_argument(
         "--restart-after", metavar="TIME", default="2s", help="how long a worker is away (default: 2s)"
@@ -62,6 +66,10 @@ def add(commands: Any) -> None:
         help=f"families of faults that make the histories (default: {','.join(PATHS)})",
     )
     deploys.add_argument("--depth", metavar="N", type=whole, default=1, help="how many faults in one run (default: 1)")
+
+
+def _number_or_id(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
 
 
 def _crashes(options: argparse.Namespace) -> int:

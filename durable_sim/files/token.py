@@ -28,8 +28,8 @@ PREFIX = "ds1-"
 class Token(BaseModel):
     """What repeats a run.
 
-    `source` and `changes` name the scenario file and the settings over it, where there is one; `executions` says how
-    many of its executions run in calm weather with these `faults` (None: all of them). `scenario` and `trace` are
+    `source` and `changes` name the scenario file and the settings over it, where there is one; `executions` says which
+    of its executions run in calm weather with these `faults`: the first so many, the one of this id, or all (None). `scenario` and `trace` are
     digests: of the scenario, which must be the same, and of the run, which shows whether the code has changed since.
     """
 
@@ -37,7 +37,7 @@ class Token(BaseModel):
     model: str
     seed: int
     faults: tuple[FaultEntry, ...]
-    executions: int | None
+    executions: int | str | None
     scenario: str
     trace: str
     source: str = ""

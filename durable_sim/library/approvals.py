@@ -35,7 +35,7 @@ def make_purchase(number: int, randomness: Randomness) -> Purchase:
 
 
 def _approver(purchase: Purchase) -> str:
-    return str(purchase.get("approver", f"approver of {purchase['purchase_id']}"))
+    return str(purchase["approver"] if "approver" in purchase else f"approver of {purchase['purchase_id']}")
 
 
 @activity

@@ -16,7 +16,7 @@ from durable_sim.search.places import BETWEEN, COMPENSATION, PHASES, Place, plac
 from durable_sim.simulation.run import Recording
 from durable_sim.views import text
 
-_BLOWS: Mapping[str, str] = MappingProxyType(
+BLOWS: Mapping[str, str] = MappingProxyType(
     {
         kinds.WORKER_CRASHED: "crash",
         kinds.WORKER_STOPPED: "deploy",
@@ -25,6 +25,7 @@ _BLOWS: Mapping[str, str] = MappingProxyType(
         kinds.CANCEL_REQUESTED: "cancel",
     }
 )
+"""The records that faults of processes leave, and their families."""
 ALL_PHASES = (*dict.fromkeys(PHASES.values()), BETWEEN, COMPENSATION)
 
 
@@ -103,9 +104,9 @@ def struck_in(recording: Recording) -> Iterator[Struck]:
         data = record.data or {}
         if place.kind == kinds.REQUEST_SENT and "fault" in data:
             yield Struck.at(data["fault"], place)
-        elif place.kind in _BLOWS:
+        elif place.kind in BLOWS:
             for execution in data.get("in_flight", [record.execution]):
                 if execution in last:
-                    yield Struck.at(_BLOWS[place.kind], last[execution])
-        if place.kind not in _BLOWS:
+                    yield Struck.at(BLOWS[place.kind], last[execution])
+        if place.kind not in BLOWS:
             last[record.execution] = place

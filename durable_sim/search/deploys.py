@@ -36,11 +36,12 @@ from durable_sim.trace import Record
 from durable_sim.views import text
 from durable_sim.world.faults import Deploy, Fault
 
-SAFE, REPEATED = "safe", "repeated"
+SAFE, REPEATED, FAILED = "safe", "repeated", "failed"
 NEW = "next"
 """The name of new code that is given as a function."""
-_FATES = (*BAD, REPEATED, SAFE)
+_FATES = (*BAD, FAILED, REPEATED, SAFE)
 """Where several apply, the first counts."""
+_AS_EVER = "as when the old code is restarted"
 PATHS = ("refuse", "error_after_effect", "lose_reply", "crash", "cancel")
 """Faults that lead histories down other paths: failure, retry, compensation, cancellation."""
 
@@ -53,8 +54,8 @@ Owed = tuple[tuple[Debt, ...], tuple[Debt, ...]]
 class Shipped:
     """One deploy: into the history made by these faults, when it had so many records, after this place.
 
-    `fate`: "safe"; "repeated" if effects that are owed at least once (mails) are made again because of the new code; or
-    the worst verdict.
+    `fate`: "safe"; "repeated" if effects that are owed at least once (mails) are made again because of the new code;
+    "failed" if an execution fails that would be completed by either code; or the worst verdict.
     """
 
     faults: tuple[Placed, ...]
@@ -250,13 +251,18 @@ def _wrong(trial: Trial, faults: list[Fault], deploy: Deploy, owed: Owed) -> Ite
     old, new = _judged(trial, [*faults, deploy], owed)
     also = {(violation.kind, violation.subject) for violation in new.violations}
     yield from (one for one in old.violations if (one.kind, one.subject) in also and one.execution is not None)
-    repeats = _repeats((old, new))
-    if repeats:
-        as_ever = _repeats(_judged(trial, [*faults, replace(deploy, version=None)], owed))
-        if repeats > as_ever:
-            name = old.executions[0].execution.id
-            expected = f"{as_ever}, as when the old code is restarted"
-            yield Violation(REPEATED, name, "effects owed at least once", f"{repeats} made again", expected)
+    repeats, execution = _repeats((old, new)), old.executions[0].execution
+    failed = execution.status == "failed" and all(debt.completes for debts in owed for debt in debts)
+    if not (repeats or failed):
+        return
+    restarted = _judged(trial, [*faults, replace(deploy, version=None)], owed)
+    if failed and restarted[0].executions[0].execution.status == "completed":
+        why = f"failed ({execution.failure.told})" if execution.failure else "failed"
+        yield Violation(FAILED, execution.id, "execution", why, f"completed, {_AS_EVER}")
+    as_ever = _repeats(restarted)
+    if repeats > as_ever:
+        expected = f"{as_ever}, {_AS_EVER}"
+        yield Violation(REPEATED, execution.id, "effects owed at least once", f"{repeats} made again", expected)
 
 
 def _judged(trial: Trial, faults: list[Fault], owed: Owed) -> tuple[Judgement, Judgement]:

@@ -47,20 +47,22 @@ def hitting_sets(
     level, size = {0: None}, 0
     while level:
         longer: dict[int, None] = {}
+        found: list[int] = []
         for node in level:
             if any(one & node == one for one in done):
                 continue
             ways = tree.ways(node)
             if ways is None:
-                done.append(node)
+                found.append(node)
                 yield tree.names(node)
             elif size_max is None or size < size_max:
                 longer.update((node | bit, None) for bit in _each(ways))
         level, size = longer, size + 1
+        done += found  # only now: of sets of one size, none contains another
 
 
 class _Tree(Generic[Item]):
-    """Supports as bits, so that whether a set hits one is a single operation. An item's bit is its place in `_items`."""
+    """Supports as bits: whether a set hits one is a single operation. An item's bit is its place in `_items`."""
 
     def __init__(self, supports: list[Support[Item]], exclusive: Exclusive[Item] | None) -> None:
         self._items = list(dict.fromkeys(item for one in supports for item in (*one.given, *one.items)))

@@ -12,21 +12,21 @@ compensation) is supported there by the steps whose faults brought it about else
 
 What the lineage cannot see:
 
-- Single faults are all tried, so nothing is missed there, and nothing is saved. Larger sets are pruned by taking it
-  that a step depends on earlier ones through their outcome only. Two faults in two steps, neither of which changes how
-  any other step goes, are never tried together: what a worker remembers of a first fault and only a second one brings
-  to light is missed.
-- How a step went is what the trace tells of it, without times and workers: faults that together only change when
-  something happens, such as two pauses in different steps that add up to more than a deadline, are missed.
-- A violation that only an oracle or an invariant sees is found like any other, but what it is about (a total over all
-  steps) may not be of a single step; a sweep of the same depth is exhaustive.
+- Single faults are all tried: nothing is missed there, and nothing is saved. Larger sets are pruned by taking it that a
+  step depends on earlier ones through their outcome only: two faults in two steps, neither of which changes how any
+  other step goes, are never tried together.
+- How a step went is what the trace tells of it, without times, workers and results. Missed are faults of different
+  steps that meet only there: two pauses that add up to more than a deadline; a first fault that decides which worker
+  a second one hits; a result, or a worker's memory, that is harmless until a later step fails, too.
+
+A sweep of the same depth is exhaustive; this is for where a sweep takes too long.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import comb
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 from durable_sim.api import Run
 from durable_sim.checks.oracles import Oracle
 from durable_sim.errors import UserError
+from durable_sim.search.baseline import Executions
 from durable_sim.search.families import CALL_FAMILIES, FAMILIES, Settings, families_of, strikes_at
 from durable_sim.search.hitting import Support, hitting_sets
 from durable_sim.search.minimal import smallest
@@ -190,7 +191,7 @@ def lineage_search(
     faults_max: int = 3,
     first: bool = False,
     seed: int = 0,
-    executions: int | None = 1,
+    executions: Executions = 1,
     settings: Settings = Settings(),
     oracles: Iterable[str | Oracle] = (),
     invariants: Iterable[Invariant] = (),
@@ -204,17 +205,19 @@ def lineage_search(
         faults_max: how many faults strike in one run at most.
         first: stop at the first set that breaks it.
         seed: decides the latencies.
-        executions: how many of the scenario's executions run at the same time; None: all.
-        settings: how long what takes.
+        executions: how many of the scenario's executions run at the same time, or the id of the one that runs alone;
+            None: all.
+        settings: how long what takes, and which version a deploy switches to: by default the scenario's only other
+            one, or the same code once more.
         oracles: further checks, by name or as functions over the recording of a run.
         invariants: the user's own, functions over a `Run`: what they assert, or say, is a violation.
         runs_max: give up after so many runs; the result then says that it is not complete.
 
     >>> from durable_sim.library import shop
-    >>> from durable_sim.library.orders import database_order
-    >>> search = lineage_search(Scenario(database_order, ({"order_id": "o-1"},), shop()), faults_max=2)
-    >>> search.ok, search.runs < search.combinations
-    (True, True)
+    >>> from durable_sim.library.orders import plain_order
+    >>> search = lineage_search(Scenario(plain_order, ({"order_id": "o-1"},), shop()), faults="refuse")
+    >>> print(search.guarantee)
+    replay: 4 smallest set(s) of faults break it (20 runs instead of 576 combinations of 15 faults)
 
     Raises:
         UserError: arguments that make no search.
@@ -223,6 +226,9 @@ def lineage_search(
         if number < 1:
             raise UserError(f"{name} is {number}, expected 1 or more")
     trial = trial_of(scenario, model, seed, executions, oracles, invariants)
+    versions = tuple(scenario.versions)
+    if settings.version is None and len(versions) == 1:
+        settings = replace(settings, version=versions[0])
     search = _Search(trial, families_of(faults), settings, runs_max)
     with campaign() as marks:
         complete = search.all_up_to(faults_max, first)
@@ -270,13 +276,17 @@ class _Search:
         return True
 
     def _worth_trying(self, size: int) -> list[Numbers]:
-        """The smallest sets that, for some goal, hit every support that is known for them."""
+        """The smallest sets that, for some goal, hit every support that is known for them.
+
+        What runs with so many faults came about through is known for larger sets only, and is left aside.
+        """
         sets: dict[Numbers, None] = {}
+        known = [one for one in self._lineages.values() if len(one.faults) < size]
         for goal in self._goals:
-            supports = [Support(self._support(goal, one), one.faults) for one in self._lineages.values()]
+            supports = [Support(self._support(goal, one), one.faults) for one in known]
             for hitting in hitting_sets(supports, size, closed=self.broken, exclusive=self._exclusive):
                 sets[tuple(sorted(hitting))] = None
-        return sorted((one for one in sets if one not in self.cases), key=len)
+        return sorted((one for one in sets if one not in self.cases and not self._idle(one)), key=len)
 
     def _support(self, goal: Goal, lineage: Lineage) -> Numbers:
         """The faults that could have kept a goal from being reached in a run."""
@@ -297,8 +307,18 @@ class _Search:
         if not broken and self._fails(numbers):
             self.broken.append(smallest(numbers, self._fails))
 
+    def _idle(self, numbers: Numbers) -> bool:
+        """Whether one of the faults waits for what never comes, in the run with the others, which went well."""
+        return any(
+            fault not in lineage.anywhere
+            for fault in numbers
+            if (lineage := self._lineages.get(_without(numbers, fault))) is not None
+        )
+
     def _fails(self, numbers: Numbers) -> bool:
         """Make the run with these faults, unless it was made, and learn from it if it goes well."""
+        if self._idle(numbers):
+            return False
         if numbers not in self.cases:
             if len(self.cases) == self._runs_max:
                 raise _Enough
@@ -314,7 +334,7 @@ class _Search:
         lineage = self._lineage(numbers, run, passages)
         self._lineages[numbers] = lineage
         for fault in numbers:
-            without = self._lineages.get(tuple(one for one in numbers if one != fault))
+            without = self._lineages.get(_without(numbers, fault))
             for step in () if without is None else _otherwise(lineage, without):
                 self._touched.setdefault(step, {})[fault] = None
         self._goals.update((goal, None) for goal in self._goals_of(lineage))
@@ -386,6 +406,10 @@ def reach_of(passages: Mapping[Step, Passage], length: int) -> dict[Step, tuple[
         until = min((one.first for one in others if one.first > own.last), default=length)
         reach[step] = (since, until)
     return reach
+
+
+def _without(numbers: Numbers, fault: int) -> Numbers:
+    return tuple(one for one in numbers if one != fault)
 
 
 def _otherwise(lineage: Lineage, without: Lineage) -> Iterator[Step]:

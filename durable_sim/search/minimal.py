@@ -51,5 +51,4 @@ def cut_down(items: tuple[Item, ...], fails: Fails[Item]) -> tuple[Item, ...]:
 def _without_a_part(items: tuple[Item, ...], parts: int) -> Iterator[tuple[Item, ...]]:
     bounds = [len(items) * number // parts for number in range(parts + 1)]
     for start, end in pairwise(bounds):
-        if start < end:
-            yield items[:start] + items[end:]
+        yield items[:start] + items[end:]

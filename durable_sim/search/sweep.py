@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from durable_sim.checks.oracles import Oracle
 from durable_sim.errors import UserError
+from durable_sim.search.baseline import Executions
 from durable_sim.search.explorer import At, Explorer, Progress
 from durable_sim.search.families import Settings, families_of
 from durable_sim.search.result import Case, Sweep
@@ -25,7 +26,7 @@ def crash_sweep(
     depth: int = 1,
     at: At | None = None,
     seed: int = 0,
-    executions: int | None = 1,
+    executions: Executions = 1,
     settings: Settings = Settings(),
     oracles: Iterable[str | Oracle] = (),
     invariants: Iterable[Invariant] = (),
@@ -64,7 +65,7 @@ def fault_sweep(
     depth: int = 1,
     at: At | None = None,
     seed: int = 0,
-    executions: int | None = 1,
+    executions: Executions = 1,
     settings: Settings = Settings(),
     oracles: Iterable[str | Oracle] = (),
     invariants: Iterable[Invariant] = (),
@@ -79,7 +80,8 @@ def fault_sweep(
             after the earlier one, in the run that has the earlier one.
         at: only places that have one of these words, or meet this condition; every place by default.
         seed: decides the latencies.
-        executions: how many of the scenario's executions run at the same time; None: all.
+        executions: how many of the scenario's executions run at the same time, or the id of the one that runs alone;
+            None: all.
         settings: how long what takes, and which version a deploy switches to: by default the scenario's only other
             one, or the same code once more.
         oracles: further checks, by name or as functions over the recording of a run.

@@ -9,7 +9,7 @@ from durable_sim.api import Run
 from durable_sim.checks.oracles import Oracle, invariant, oracles_of
 from durable_sim.checks.owed import Debt, debts
 from durable_sim.checks.verdict import judge
-from durable_sim.search.baseline import Baseline, baseline
+from durable_sim.search.baseline import Baseline, Executions, baseline
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.world.faults import Fault
@@ -48,10 +48,10 @@ def trial_of(
     scenario: Scenario,
     model: str,
     seed: int,
-    executions: int | None = 1,
+    executions: Executions = 1,
     oracles: Iterable[str | Oracle] = (),
     invariants: Iterable[Invariant] = (),
 ) -> Trial:
-    """A trial of a scenario's first executions, in calm weather."""
+    """A trial of some of a scenario's executions, in calm weather."""
     base = baseline(scenario, executions)
     return Trial(base, model, seed, debts(base.scenario, seed), oracles_of(oracles), tuple(invariants))

@@ -61,13 +61,12 @@ class Witness:
     @property
     def token(self) -> str:
         """The line that repeats the run: `durable-sim run --replay TOKEN`."""
-        executions = len(self.trial.base.scenario.inputs)
         return str(
             Token(
                 model=self.trial.model,
                 seed=self.trial.seed,
                 faults=self.faults,
-                executions=executions,
+                executions=self.trial.base.executions,
                 scenario=fingerprint(self.trial.base.scenario),
                 trace=self.run.trace.digest()[:DIGITS],
                 source=self.source,
@@ -102,7 +101,7 @@ class Witness:
 
 
 def _verdict(violation: Violation) -> str:
-    found, expected = (words.splitlines()[0] for words in (violation.found, violation.expected))
+    found, expected = (words.partition("\n")[0] for words in (violation.found, violation.expected))
     return f"=> {violation.kind}: {violation.subject}: found {found}, expected {expected}"
 
 
@@ -110,6 +109,8 @@ def _told(run: Run, violation: Violation) -> Iterator[str]:
     """The instants that matter: faults that strike, and the effects that the violation is about."""
     before: Record | None = None
     for record in run.trace:
+        if violation.execution is not None and violation.execution not in _whose(record):
+            continue
         when = seconds(record.time_us)
         data = record.data or {}
         if record.kind in _BLOWS:
@@ -122,6 +123,13 @@ def _told(run: Run, violation: Violation) -> Iterator[str]:
             yield f"{when}: {data['kind']} takes effect (ledger {data['effect']}{undoes}){_attempt(record)}"
         if record.execution is not None:
             before = record
+
+
+def _whose(record: Record) -> Sequence[str | None]:
+    """The executions that a record is about."""
+    if record.execution is not None:
+        return (record.execution,)
+    return tuple((record.data or {}).get("in_flight", ()))
 
 
 def _about(violation: Violation, data: dict[str, Any]) -> bool:
@@ -146,10 +154,10 @@ def witness(trial: Trial, faults: Sequence[Fault], source: str = "", changes: tu
     found = trial.run(faults).violations
     if not found:
         raise UserError(f"witness: these {len(faults)} fault(s) break nothing, expected ones that do")
-    kind = found[0].kind
+    wrong = found[0].kind, found[0].execution
 
     def still_wrong(kept: Sequence[Fault]) -> bool:
-        return any(violation.kind == kind for violation in trial.run(kept).violations)
+        return any((violation.kind, violation.execution) == wrong for violation in trial.run(kept).violations)
 
     enough = smallest(tuple(faults), still_wrong)
     return Witness(trial, enough, trial.run(enough), source, changes)

@@ -94,10 +94,8 @@ def simulate(scenario: Scenario, model: str, seed: int, observe: Observer | None
 def _collector_paused() -> Iterator[None]:
     """Keep Python's cycle collector from walking the growing trace again and again: a third of a run's time.
 
-    1. What a simulation drops has no cycles (finished coroutines let go of their frames), so nothing piles up.
-    2. Switched on again, the collector would at once walk everything that the run has made. To freeze and unfreeze
-       moves it, unwalked, to the oldest generation, where it belongs: it lives as long as the recording does.
-    3. A process that keeps frozen objects of its own is left alone.
+    What a simulation drops while it runs has no cycles (finished coroutines let go of their frames), so nothing piles
+    up. A run that is dropped as a whole has; the collector finds that as usual, as soon as it is switched on again.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -105,9 +103,6 @@ def _collector_paused() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            if gc.get_freeze_count() == 0:
-                gc.freeze()
-                gc.unfreeze()
             gc.enable()
 
 

@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from durable_sim.checks.oracles import Oracle
+from durable_sim.search.baseline import Executions
 from durable_sim.search.explorer import At
 from durable_sim.search.families import Settings, families_of
 from durable_sim.testing.targets import Subject
@@ -43,7 +44,7 @@ class Sweeping(Plan):
 
     depth: int | None = None
     at: At | None = None
-    executions: int | None = 1
+    executions: Executions = 1
     faults_are: Settings = Settings()
 
 
@@ -65,7 +66,7 @@ def every_crash(
     faults: str | Iterable[str] = ("crash",),
     at: At | None = None,
     seed: int | None = None,
-    executions: int | None = 1,
+    executions: Executions = 1,
     oracles: Iterable[str | Oracle] = (),
     faults_are: Settings = Settings(),
     **settings: Any,
@@ -85,7 +86,7 @@ def every_crash(
         faults: other families than crashes: see `durable_sim.search.families.FAMILIES`.
         at: only at places with these words: kinds of record, phases, operations, activities.
         seed: decides the latencies; by default `--durable-seed`, or 0.
-        executions: how many of the scenario's executions run together.
+        executions: how many of the scenario's executions run together, or the id of the one that runs alone.
         oracles: further checks, by name or as functions.
         faults_are: how long the faults last.
         settings: further settings of the scenario: services, workers, horizon, versions, ...

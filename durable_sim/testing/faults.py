@@ -66,16 +66,15 @@ def cancels(latest_ms: int = LATEST_MS, *, executions: Sequence[str] = (), **whe
 def code_versions(
     versions: Iterable[str], max_size: int = 3, latest_ms: int = LATEST_MS, **where: Any
 ) -> st.SearchStrategy[tuple[Deploy, ...]]:
-    """Which version of the code runs when: deploys among those given and "base", the code of the beginning, so that
-    they also roll back.
+    """Which version of the code runs when: deploys among those given, forward and back. Where they shall also roll back
+    to the code of the beginning, that must have a version too, as in versions={"v1": old, "v2": new}.
 
     >>> from hypothesis import find
-    >>> one, other = find(code_versions(["v2"]), lambda plan: [one.version for one in plan] == ["v2", "base"])
+    >>> one, other = find(code_versions(["v1", "v2"]), lambda plan: [one.version for one in plan] == ["v2", "v1"])
     >>> one.at, other.at
     ('0ms', '0ms')
     """
-    code = st.sampled_from([*versions, "base"])
-    one = placed(Deploy, latest_ms=latest_ms, version=code, rolling=st.booleans(), **where)
+    one = placed(Deploy, latest_ms=latest_ms, version=st.sampled_from([*versions]), rolling=st.booleans(), **where)
     return tuples(one, max_size=max_size)
 
 

@@ -19,7 +19,7 @@ from durable_sim.library.shop import shop
 from durable_sim.search.families import families_of
 from durable_sim.simulation.scenario import Scenario, own_id
 from durable_sim.testing.drawing import LATEST_MS, tuples
-from durable_sim.testing.plans import KINDS, fault_plans
+from durable_sim.testing.plans import fault_plans
 from durable_sim.testing.worlds import arrival_patterns, service_behaviours, with_behaviours, worker_setups
 from durable_sim.world.faults import CALL_FAULTS, Crash, Fault, Pause, Script
 from durable_sim.world.services.base import ServiceSpec
@@ -39,7 +39,7 @@ def scenarios(
     executions: int = 1,
     services: Mapping[str, ServiceSpec] | None = None,
     model: str = "replay",
-    kinds: str | Iterable[str] = KINDS,
+    kinds: str | Iterable[str] = "all",
     max_faults: int = 4,
     latest_ms: int = LATEST_MS,
     flaky: float = 0.1,
@@ -55,7 +55,8 @@ def scenarios(
         base: a workflow function, or a scenario, whose own faults and settings are kept.
         inputs: what an execution is given; if left out, the inputs are those of the scenario, or None for a workflow.
         executions: the most executions of a scenario, where `inputs` is given.
-        services: the world of a workflow, by default the shop.
+        services: the world of a workflow, by default the shop. Fewer runs are needed where these are only the services
+            that the workflow calls: any of them may be hit.
         model: the execution model, whose options are drawn.
         kinds: the kinds of fault that plans and flaky services are drawn from, as for `fault_plans`.
         max_faults: the most faults of a plan.

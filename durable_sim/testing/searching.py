@@ -93,7 +93,7 @@ def search(
     def example(drawn: Drawn) -> None:
         scenario, faults = drawn
         own = owed if scenario is base.scenario else debts(scenario, seed)
-        left_out = Baseline(scenario, base.left_out)
+        left_out = Baseline(scenario, None, base.left_out)
         trial = Trial(left_out, model, seed, own, oracles_of(plan.oracles), invariants)
         run = trial.run(faults)
         if run.violations:

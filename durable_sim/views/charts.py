@@ -31,7 +31,7 @@ from durable_sim.views.text import counts as in_words
 LEAST_PT: Final = 6.6 * POINTS
 """No figure is narrower, so that title and legend have room."""
 GAP_PT: Final = 6.0
-LABEL_MAX_PT: Final = 230.0
+LABEL_MAX_PT: Final = 290.0
 HEADING_PT: Final = 12.0
 """From line to line of a heading."""
 LEGEND_GAP_PT: Final = 16.0
@@ -156,9 +156,12 @@ class _Grid:
         self, labels: Sequence[str], headings: Sequence[Sequence[str]], row_height: float, legend: Sequence[str] = ()
     ) -> None:
         self.row_height = row_height
-        self._labels = [elided(label, LABEL_MAX_PT) for label in labels]
+        self._label_pt = min(BODY_PT, row_height * 0.45)
+        self._labels = [elided(label, LABEL_MAX_PT, self._label_pt) for label in labels]
         self._headings = headings
-        widest = max([text_width("crash points survived"), *(text_width(label) for label in self._labels)])
+        widest = max(
+            [text_width("crash points survived"), *(text_width(label, self._label_pt) for label in self._labels)]
+        )
         self._left = EDGE_PT + widest + 12
         words = [text_width(word, SMALL_PT, bold=True) for heading in headings for word in heading]
         columns, least = max(1, len(headings)), max([66.0, *(word + 8 for word in words)])
@@ -177,9 +180,8 @@ class _Grid:
             for place, line in enumerate(reversed(lines)):
                 y = self._top - 10 - HEADING_PT * place
                 self.canvas.text(self._middle(column), y, line, size=SMALL_PT, bold=True, align="center", gid="heading")
-        size = min(BODY_PT, self.row_height * 0.45)
         for row, label in enumerate(self._labels):
-            self.canvas.text(self._left - 10, self._y(row), label, size=size, align="right", gid="label")
+            self.canvas.text(self._left - 10, self._y(row), label, size=self._label_pt, align="right", gid="label")
 
     def tile(self, row: int, column: int, gid: str, fill: str) -> tuple[float, float]:
         """Draw a tile; gives its centre."""
@@ -191,8 +193,7 @@ class _Grid:
 
     def right(self, row: int, words: str) -> None:
         """A sum to the right of a row."""
-        size = min(BODY_PT, self.row_height * 0.45)
-        self.canvas.text(self._end + 10, self._y(row), words, size=size, color=MUTED, gid="row-sum")
+        self.canvas.text(self._end + 10, self._y(row), words, size=self._label_pt, color=MUTED, gid="row-sum")
 
     def margins(self, right: str, below: str, sums: Sequence[str]) -> None:
         """The names of the margins, and the sums below the columns."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import timedelta
+from types import FunctionType
 from typing import Any
 
+from durable_sim.durations import duration_us, format_us
 from durable_sim.library.shop import shop
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.workflows.definitions import definition_of
@@ -19,8 +22,10 @@ def code_of(value: Any) -> str:
     "Crash(after='effect_applied', of='payments.charge')"
     """
     match value:
-        case type():
-            return value.__qualname__
+        case type() | FunctionType():
+            return _imported(value)[0]
+        case timedelta():
+            return repr(format_us(duration_us(value)))
         case dict() | Mapping():
             return f"{{{', '.join(f'{key!r}: {code_of(one)}' for key, one in value.items())}}}"
         case list():
@@ -35,13 +40,12 @@ def code_of(value: Any) -> str:
 
 def pytest_of(scenario: Scenario, model: str, seed: int) -> str:
     """A pytest function that runs a scenario and wants it to go well, with all that it has to import."""
-    workflow, note = _imported(scenario.workflow)
+    workflow, line = _imported(scenario.workflow)
     settings = {name: getattr(scenario, name) for name in _shown(scenario)}
     arguments = [f"{name}={code_of(value)}" for name, value in settings.items()]
     lines = "".join(f"        {argument},\n" for argument in [workflow, *arguments, f"model={model!r}", f"seed={seed}"])
-    used = dict.fromkeys(_classes(settings.values()))
-    imports = [f"from {one.__module__} import {one.__qualname__}" for one in used]
-    head = "\n".join([*note, *sorted([*imports, "from durable_sim import run"])])
+    imports = {_imported(one)[1]: None for one in _named(settings.values())}
+    head = "\n".join([line, *sorted([*imports, "from durable_sim import run"])])
     name = definition_of(scenario.workflow).name
     return f"{head}\n\n\ndef test_{name}() -> None:\n    done = run(\n{lines}    )\n    assert done.ok, done.report()\n"
 
@@ -61,29 +65,29 @@ def _is_given(value: Any, one: Field[Any]) -> bool:
     return bool(default is MISSING or getattr(value, one.name) != default)
 
 
-def _classes(values: Iterable[Any]) -> list[type]:
-    """The classes that the code of some values names."""
-    found: list[type] = []
+def _named(values: Iterable[Any]) -> list[Any]:
+    """The classes and functions that the code of some values names."""
+    found: list[Any] = []
     for value in values:
         match value:
-            case type():
+            case type() | FunctionType():
                 found.append(value)
             case dict() | Mapping():
-                found += _classes(value.values())
+                found += _named(value.values())
             case list() | tuple():
-                found += _classes(value)
+                found += _named(value)
             case _ if is_dataclass(value):
                 inner = [getattr(value, one.name) for one in fields(value) if _is_given(value, one)]
-                found += [type(value), *_classes(inner)]
+                found += [type(value), *_named(inner)]
     return found
 
 
-def _imported(workflow: Callable[..., Any]) -> tuple[str, list[str]]:
-    """The name of a workflow function in the test, and the line that imports it: one that a function has made cannot be
-    imported."""
-    module, qualified = workflow.__module__, workflow.__qualname__
+def _imported(one: Any) -> tuple[str, str]:
+    """The name of a class or a workflow function in the test, and the line that imports it: what a function has made
+    cannot be imported."""
+    module, qualified = one.__module__, one.__qualname__
     if "<locals>" in qualified:
         maker = qualified.split(".<locals>")[0]
-        name = definition_of(workflow).name
-        return name, [f"# TODO {name} is made by {maker}: from {module} import {maker}; {name} = {maker}(...)"]
-    return qualified, [f"from {module} import {qualified}"]
+        name = one.__name__ if isinstance(one, type) else definition_of(one).name
+        return name, f"# TODO {name} is made by {maker}: from {module} import {maker}; {name} = {maker}(...)"
+    return qualified, f"from {module} import {qualified}"

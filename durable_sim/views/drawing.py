@@ -31,7 +31,8 @@ from durable_sim.views.palette import (
 from durable_sim.views.scene import CALL_WORDS, Bar, Scene, Worker, through_all_lanes
 from durable_sim.views.time_axis import TimeScale, about, axis, time_scale
 
-WIDTH_PT: Final = 11.4 * palette.POINTS
+STRIP_PT: Final = 3.2
+"""The height of a strip along the lower edge of a bar."""
 SLIVER_PT: Final = 2.6
 """No bar is drawn narrower."""
 LEGEND_GAP_PT: Final = 15.0
@@ -40,19 +41,20 @@ LEGEND_GAP_PT: Final = 15.0
 class Drawing:
     """One figure in the making: where everything goes, then everything drawn from top to bottom."""
 
-    def __init__(self, shown: Scene, lanes: Sequence[Lane]) -> None:
+    def __init__(self, shown: Scene, lanes: Sequence[Lane], width: float) -> None:
         self.scene = shown
         self.lanes = lanes
+        self.width = width
         self.left = EDGE_PT + max(text_width(elided(lane.name, 120)) for lane in lanes) + 12
         ledger = [text_width(line, SMALL_PT + 0.5, bold=True) for lane in lanes for line in (*lane.counts, lane.net)]
-        self.ledger_x = WIDTH_PT - EDGE_PT - min(190.0, 4 + max([80.0, *ledger]))
+        self.ledger_x = self.width - EDGE_PT - min(190.0, 4 + max([80.0, *ledger]))
         self.right = self.ledger_x - 20
         self.scale = self._fitted()
         self.labels = labels_above(shown, self.scale, self.left - 40, self.right + 10)
         self.top: float = 60 + 15 * max((label.row + 1 for label in self.labels), default=0)
         self.bottom = self.top + sum(lane.height for lane in lanes)
-        self.legend = wrapped(list(self._legend()), _legend_width, WIDTH_PT - 2 * EDGE_PT + LEGEND_GAP_PT)
-        self.canvas = Canvas(WIDTH_PT, self.bottom + 58 + 18 * len(self.legend))
+        self.legend = wrapped(list(self._legend()), _legend_width, self.width - 2 * EDGE_PT + LEGEND_GAP_PT)
+        self.canvas = Canvas(self.width, self.bottom + 58 + 18 * len(self.legend))
 
     def draw(self, title: str, subtitle: str) -> None:
         """Draw everything."""
@@ -62,6 +64,7 @@ class Drawing:
             self._background(lane, y, place)
             self._bars(lane, y)
             if lane.kind == "workflow":
+                self._backoffs(lane, y)
                 self._end(lane, y)
             elif lane.kind == "worker":
                 self._worker(self.scene.workers[place - 1], y)
@@ -152,6 +155,18 @@ class Drawing:
             self.canvas.box(x - width / 2, y - size * 0.62, width, size * 1.24, Look(look.fill, INK), zorder=4)
         self.canvas.text(x, y, words, size=size, color=look.text, bold=True, align="center", gid="label")
 
+    def _backoffs(self, lane: Lane, y: float) -> None:
+        """A strip along the lower edge of the step that waits for its next attempt."""
+        rows = dict(zip((bar.gid for bar in lane.bars), lane.rows, strict=True))
+        for wait in self.scene.backoffs:
+            low = y + lane.bar_top(rows.get(wait.gid, 0)) + lane.bar_height
+            self._strip(wait, low, palette.BACKOFF, "backoff")
+
+    def _strip(self, bar: Bar, low: float, look: Look, gid: str) -> None:
+        x = self.scale.x(bar.start_us)
+        width = max(SLIVER_PT / 2, self.scale.x(bar.end_us) - x)
+        self.canvas.box(x, low - STRIP_PT, width, STRIP_PT, look, gid=gid, zorder=3.5)
+
     def _end(self, lane: Lane, y: float) -> None:
         """What the engine says of the execution."""
         undone = any(bar.kind == "undo" for bar in lane.bars)
@@ -166,6 +181,8 @@ class Drawing:
         for life in worker.lives:
             if not (self.scale.is_cut(life.start_us) and self.scale.is_cut(life.end_us)):
                 self._life(life, worker, top)
+        for attempt in worker.busy:
+            self._strip(attempt, top + BAR_PT, palette.BUSY, "busy")
         for pause in worker.pauses:
             x = self.scale.x(pause.start_us)
             self.canvas.box(x, top, max(SLIVER_PT, self.scale.x(pause.end_us) - x), BAR_PT, palette.PAUSED, gid="pause")
@@ -195,7 +212,7 @@ class Drawing:
     def _ledger(self, lane: Lane, y: float) -> None:
         lines = [*lane.counts, lane.net] if lane.net else []
         pitch = 13.0 if len(lines) <= 2 else 11.0
-        room, size = WIDTH_PT - 8 - self.ledger_x, SMALL_PT + 0.5 if len(lines) <= 2 else SMALL_PT
+        room, size = self.width - 8 - self.ledger_x, SMALL_PT + 0.5 if len(lines) <= 2 else SMALL_PT
         for place, words in enumerate(lines):
             at = y + lane.height / 2 + (place - (len(lines) - 1) / 2) * pitch
             net = place == len(lines) - 1
@@ -214,7 +231,7 @@ class Drawing:
         self.canvas.line([self.left, self.right], [ours, ours], RULE, 1.2)
         self.canvas.line([self.left, self.right], [self.bottom, self.bottom], RULE)
         if any(lane.net for lane in self.lanes):
-            self.canvas.line([self.ledger_x, WIDTH_PT - EDGE_PT], [ours, ours], RULE)
+            self.canvas.line([self.ledger_x, self.width - EDGE_PT], [ours, ours], RULE)
             self.canvas.text(self.ledger_x, ours - 14, "effect ledger", bold=True, gid="heading")
 
     def _cuts(self) -> None:
@@ -261,8 +278,15 @@ class Drawing:
             y = self.top - 10 - 15 * label.row
             self.canvas.text(label.center, y, label.words, color=label.color, bold=True, align="center", gid="blow")
             if label.color == MUTED:
-                y_end = self.top + self.lanes[0].height
-                self.canvas.line([label.x] * 2, [y + 7, y_end], MUTED, 0.8, linestyle=(0, (1, 2)), zorder=1)
+                self.canvas.line([label.x] * 2, [y + 7, self.top], MUTED, 0.8, linestyle=(0, (1, 2)), zorder=1)
+        for message in self.scene.messages:
+            self._message(self.scale.x(message.time_us))
+
+    def _message(self, x: float) -> None:
+        """Into the workflow's lane from above."""
+        style = {"linestyle": (0, (1, 2)), "zorder": 5}
+        self.canvas.line([x, x], [self.top, self.top + self.lanes[0].height], MUTED, 0.8, **style)
+        self.canvas.mark(x, self.top + 3.5, "v", 6.5, color=MUTED, gid="message")
 
     # --- below
     def _axis(self) -> None:
@@ -288,6 +312,10 @@ class Drawing:
         scene = self.scene
         outcomes = {call.bar.kind for call in scene.calls}
         yield from ((kind, words) for kind, words in CALL_WORDS.items() if kind in outcomes)
+        if scene.backoffs:
+            yield "backoff", "back-off"
+        if any(worker.busy for worker in scene.workers):
+            yield "busy", "attempt under way"
         if any(worker.replays_us for worker in scene.workers):
             yield "replay", "replay"
         if any(call.effects_us for call in scene.calls):
@@ -296,6 +324,8 @@ class Drawing:
         yield from ((kind, words) for kind, words in (("crash", "crash"), ("deploy", "deploy")) if kind in blows)
         if any(worker.pauses for worker in scene.workers):
             yield "pause", "paused"
+        if scene.messages:
+            yield "message", "reaches the workflow"
 
     def _draw_legend(self) -> None:
         for row, entries in enumerate(self.legend):
@@ -308,12 +338,17 @@ class Drawing:
 
     def _handle(self, kind: str, x: float, y: float) -> None:
         boxes = {**CALL_LOOKS, "replay": Look(palette.SKY, INK), "pause": palette.PAUSED}
+        strips = {"backoff": palette.BACKOFF, "busy": palette.BUSY}
+        marks = {"crash": ("X", 8.0, INK), "effect": ("D", 6.0, INK), "message": ("v", 6.5, MUTED)}
         if kind in boxes:
             self.canvas.box(x, y - 4.5, 16, 9, boxes[kind], line=0.9)
+        elif kind in strips:
+            self.canvas.box(x, y - STRIP_PT / 2, 16, STRIP_PT, strips[kind])
         elif kind == "deploy":
             self.canvas.line([x, x + 16], [y, y], palette.BLUE, 1.6, linestyle=(0, (3, 1.5)))
         else:
-            self.canvas.mark(x + 8, y, "X" if kind == "crash" else "D", 8 if kind == "crash" else 6)
+            marker, size, color = marks[kind]
+            self.canvas.mark(x + 8, y, marker, size, color=color)
 
 
 def _legend_width(entry: tuple[str, str]) -> float:

@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from durable_sim import trace as kinds
 from durable_sim.checks.owed import debts
 from durable_sim.checks.verdict import Judged, judge
 from durable_sim.checks.violations import Violation
 from durable_sim.models.executions import Execution
 from durable_sim.simulation.run import Recording
 from durable_sim.views.palette import BLUE, INK, MUTED, text_width
-from durable_sim.views.scene import Bar, Blow, Scene, through_all_lanes
+from durable_sim.views.scene import Bar, Blow, Message, Scene, through_all_lanes
 from durable_sim.views.time_axis import TimeScale
 
 LANE_PT: Final = 37.0
@@ -151,9 +150,21 @@ def _wanted(shown: Scene, scale: TimeScale) -> Iterator[tuple[float, str, str]]:
         x = scale.x(blows[0].time_us)
         who = ", ".join(blow.worker for blow in blows) if len(blows) <= 3 else f"× {len(blows)}"
         yield x, f"{blows[0].kind} {who}", INK if blows[0].kind == "crash" else BLUE
-    for record in shown.records:
-        if record.kind == kinds.EXECUTION_RESTARTED:
-            yield scale.x(record.time_us), f"run {(record.data or {}).get('run')}", MUTED
+    for messages in _batches(shown, scale):
+        words = messages[0].words if len(messages) == 1 else f"{messages[0].words} × {len(messages)}"
+        yield scale.x(messages[0].time_us), words, MUTED
+
+
+def _batches(shown: Scene, scale: TimeScale) -> list[list[Message]]:
+    """The messages; those of the same words that are close together share a label."""
+    batches: list[list[Message]] = []
+    for message in shown.messages:
+        before = next((one[-1] for one in reversed(batches) if one[-1].words == message.words), None)
+        if before is not None and scale.x(message.time_us) - scale.x(before.time_us) < NEIGHBOURS_PT:
+            next(one for one in reversed(batches) if one[-1] == before).append(message)
+        else:
+            batches.append([message])
+    return batches
 
 
 def _neighbours(shown: Scene, scale: TimeScale) -> list[list[Blow]]:

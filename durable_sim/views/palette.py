@@ -1,15 +1,12 @@
-"""The look of all figures: colours, letters, sizes, and a canvas to draw on.
+"""What all figures are drawn with: sizes, measured text, and a canvas.
 
 Always holds: every text is set in DejaVu Sans, which comes with matplotlib, whatever the user's settings are; a
-canvas counts in points, y downwards, so that what is measured is what is drawn; a verdict is told by its letter as well
-as by its colour, and the fills stay apart for colour-blind eyes.
+canvas counts in points, y downwards, so that what is measured is what is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, TypeVar
 
 from matplotlib.font_manager import FontProperties
@@ -18,7 +15,63 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
+from durable_sim.views.looks import (
+    ALIVE,
+    BACKOFF,
+    BLUE,
+    BUSY,
+    CALL_LOOKS,
+    GREEN,
+    GRID,
+    INK,
+    MUTED,
+    NOTHING,
+    ORANGE,
+    PAUSED,
+    PURPLE,
+    RULE,
+    SKY,
+    STEP_LOOKS,
+    VERDICT_LOOKS,
+    WHITE,
+    ZEBRA,
+    Look,
+)
 from durable_sim.views.picture import Picture
+
+__all__ = [
+    "ALIVE",
+    "BACKOFF",
+    "BLUE",
+    "BODY_PT",
+    "BUSY",
+    "CALL_LOOKS",
+    "DPI",
+    "EDGE_PT",
+    "FONT",
+    "GREEN",
+    "GRID",
+    "INK",
+    "MUTED",
+    "NOTHING",
+    "ORANGE",
+    "PAUSED",
+    "POINTS",
+    "PURPLE",
+    "RULE",
+    "SKY",
+    "SMALL_PT",
+    "STEP_LOOKS",
+    "TITLE_PT",
+    "VERDICT_LOOKS",
+    "WHITE",
+    "ZEBRA",
+    "Canvas",
+    "Look",
+    "elided",
+    "text_width",
+    "wrapped",
+]
 
 T = TypeVar("T")
 FONT: Final = "DejaVu Sans"
@@ -26,69 +79,11 @@ DPI: Final = 160
 POINTS: Final = 72
 """Points in an inch."""
 
-INK: Final = "#1B1F24"
-MUTED: Final = "#5B6570"
-RULE: Final = "#B8C0C8"
-GRID: Final = "#E3E7EB"
-ZEBRA: Final = "#F6F8FA"
-WHITE: Final = "#FFFFFF"
-GREEN: Final = "#007F5F"
-ORANGE: Final = "#C44E00"
-PURPLE: Final = "#7B4B94"
-BLUE: Final = "#0072B2"
-SKY: Final = "#56B4E9"
-ALIVE: Final = "#DDE1E5"
-
 TITLE_PT: Final = 14.5
 BODY_PT: Final = 9.5
 SMALL_PT: Final = 8.5
 EDGE_PT: Final = 20.0
 """The empty space left and right of everything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a thing is filled, and the colour of what is written into it."""
-
-    fill: str
-    text: str
-    letter: str = ""
-    edge: str = "none"
-    hatch: str | None = None
-
-
-VERDICT_LOOKS: Mapping[str, Look] = MappingProxyType(
-    {
-        "completed": Look("#D9EFE6", "#00694C", "✓"),
-        "compensated": Look("#D9EFE6", "#00694C", "C"),
-        "duplicate_effect": Look(ORANGE, WHITE, "D"),
-        "compensation_order": Look(SKY, INK, "R"),
-        "lost_effect": Look(BLUE, WHITE, "L"),
-        "orphaned_effect": Look("#3D2459", WHITE, "O"),
-        "stuck": Look("#F0C542", INK, "S"),
-        "inconclusive": Look("#8A949E", INK, "?"),
-    }
-)
-NOTHING: Final = Look(ZEBRA, RULE)
-"""A cell that stands for nothing."""
-
-CALL_LOOKS: Mapping[str, Look] = MappingProxyType(
-    {
-        "ok": Look(GREEN, WHITE),
-        "failed": Look(ORANGE, WHITE),
-        "timed_out": Look("#FFF4DC", INK, edge="#E69F00", hatch="////"),
-        "cut_off": Look(GRID, INK, edge=INK),
-        "undo": Look(PURPLE, WHITE),
-    }
-)
-STEP_LOOKS: Mapping[str, Look] = MappingProxyType(
-    {
-        "step": Look("#D6E7F3", "#0F4A78"),
-        "undo": Look("#E9DDF0", "#4F2D63"),
-        "timer": Look(GRID, MUTED),
-    }
-)
-PAUSED: Final = Look(ZEBRA, MUTED, edge="#8A949E", hatch="////")
 
 
 def text_width(words: str, size: float = BODY_PT, *, bold: bool = False) -> float:

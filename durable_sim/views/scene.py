@@ -18,6 +18,7 @@ from durable_sim.errors import UnknownNameError
 from durable_sim.models.executions import Execution
 from durable_sim.simulation.run import Recording
 from durable_sim.trace import Record
+from durable_sim.views.work import attempts_in
 
 BLOWS_MAX: Final = 4
 """Up to so many blows to workers are marked in all lanes; of more, only those that hit the execution."""
@@ -36,6 +37,20 @@ CALL_WORDS: Mapping[str, str] = MappingProxyType(
 
 _DEATHS: Final = (kinds.WORKER_CRASHED, kinds.WORKER_STOPPED)
 _STEP_ENDS: Final = (kinds.TASK_COMPLETED, kinds.RESULT_RECORDED, kinds.TIMER_FIRED, kinds.TIMER_CANCELLED)
+
+
+_MESSAGES: Mapping[str, str] = MappingProxyType(
+    {
+        kinds.SIGNAL_RECEIVED: "signal {name}",
+        kinds.UPDATE_ACCEPTED: "update {name}",
+        kinds.CANCEL_REQUESTED: "cancel",
+        kinds.CONTINUED_AS_NEW: "as new",
+        kinds.EXECUTION_RESTARTED: "run {run}",
+        kinds.WORKFLOW_TASK_FAILED: "task failed",
+        kinds.SERVER_RESTARTED: "server restart",
+    }
+)
+"""What reaches an execution as a whole, in as few words as a label has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +76,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker's lives, the times at which it stood still, and when it replayed this execution's history."""
+    """A worker's lives, the times at which it stood still, and what it did for this execution: attempts, replays."""
 
     name: str
     lives: tuple[Bar, ...]
     pauses: tuple[Bar, ...]
+    busy: tuple[Bar, ...]
     replays_us: tuple[int, ...]
 
 
@@ -80,6 +96,15 @@ class Blow:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """Something that reached the execution as a whole: a signal, a request to stop, another run, a new server."""
+
+    time_us: int
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """All that a timeline shows."""
 
@@ -88,10 +113,13 @@ class Scene:
     start_us: int
     end_us: int
     steps: tuple[Bar, ...]
+    backoffs: tuple[Bar, ...]
+    """When a step waited for its next attempt, under the step's name."""
     calls: tuple[Call, ...]
     workers: tuple[Worker, ...]
     blows: tuple[Blow, ...]
     """In the order of time; only those within the execution's own time, and of the workers shown."""
+    messages: tuple[Message, ...]
     moments_us: tuple[int, ...]
     """When something happened that must be seen, in order."""
 
@@ -112,10 +140,13 @@ def scene(recording: Recording, execution_id: str) -> Scene:
     execution = _find(recording, execution_id)
     own = tuple(recording.trace.of(execution_id))
     deaths = [record for record in recording.trace if record.kind in _DEATHS]
-    hits_us = [record.time_us for record in deaths if _hits(record, execution_id)]
-    times_us = sorted({execution.arrived_us, *(record.time_us for record in own), *hits_us})
+    hits = [record for record in deaths if _hits(record, execution_id)]
+    restarts = [one for one in recording.trace if one.kind == kinds.SERVER_RESTARTED and _hits(one, execution_id)]
+    times_us = sorted({execution.arrived_us, *(record.time_us for record in (*own, *hits, *restarts))})
     start_us, end_us = times_us[0], times_us[-1]
-    workers = tuple(_workers(recording, own, [one for one in deaths if _hits(one, execution_id)], start_us, end_us))
+    undos = frozenset(name for name, kind in recording.effect_kinds.items() if kind.undoes is not None)
+    undo_steps = frozenset(record.step for record in own if record.subject in undos and record.step is not None)
+    workers = tuple(_workers(recording, own, deaths, hits, start_us, end_us))
     seen = [record for record in deaths if record.worker in {worker.name for worker in workers}]
     blows = tuple(_blows(seen, execution_id, start_us, end_us))
     moments_us = tuple(sorted({*times_us, *(blow.time_us for blow in through_all_lanes(blows))}))
@@ -124,10 +155,12 @@ def scene(recording: Recording, execution_id: str) -> Scene:
         own,
         start_us,
         end_us,
-        tuple(_steps(sorted([*own, *deaths]), end_us)),
-        tuple(_calls(own, deaths, end_us)),
+        tuple(_steps(sorted([*own, *deaths]), undo_steps, end_us)),
+        tuple(_backoffs(sorted([*own, *deaths]), end_us)),
+        tuple(_calls(own, deaths, undo_steps, end_us)),
         workers,
         blows,
+        tuple(_messages(sorted([*own, *restarts]))),
         moments_us,
     )
 
@@ -155,7 +188,13 @@ def through_all_lanes(blows: Sequence[Blow]) -> list[Blow]:
     return [blow for blow in blows if blow.hit or len(blows) <= BLOWS_MAX]
 
 
-def _steps(records: Iterable[Record], end_us: int) -> Iterator[Bar]:
+def _messages(records: Iterable[Record]) -> Iterator[Message]:
+    for record in records:
+        if record.kind in _MESSAGES:
+            yield Message(record.time_us, record.kind, _MESSAGES[record.kind].format_map(record.data or {}))
+
+
+def _steps(records: Iterable[Record], undo_steps: frozenset[int], end_us: int) -> Iterator[Bar]:
     """The steps and timers: from the record that scheduled each to the one that closed it, or to its process's death.
 
     A durable engine's steps belong to no worker and outlive them all.
@@ -166,7 +205,8 @@ def _steps(records: Iterable[Record], end_us: int) -> Iterator[Bar]:
         undoing = _undoing(record, undoing)
         if record.kind in (kinds.TASK_SCHEDULED, kinds.TIMER_STARTED):
             timer = record.kind == kinds.TIMER_STARTED
-            under_way.append((record, "timer" if timer else "undo" if undoing else "step"))
+            undo = undoing or record.step in undo_steps
+            under_way.append((record, "timer" if timer else "undo" if undo else "step"))
         for pair in [pair for pair in under_way if _closes(record, pair[0])]:
             under_way.remove(pair)
             yield _step_bar(*pair, record.time_us)
@@ -201,21 +241,44 @@ def _step_bar(begun: Record, kind: str, end_us: int) -> Bar:
     return Bar(begun.time_us, end_us, kind, labels, f"{'timer' if kind == 'timer' else 'step'}:{begun.step}")
 
 
-def _calls(own: Sequence[Record], deaths: Sequence[Record], end_us: int) -> Iterator[Call]:
+def _backoffs(records: Iterable[Record], end_us: int) -> Iterator[Bar]:
+    """The times between two attempts; that of a step that belongs to a worker ends with it."""
+    begun: dict[tuple[int | None, str | None], Record] = {}
+    for record in records:
+        if record.kind == kinds.BACKOFF_BEGUN:
+            begun[record.step, record.subject] = record
+        for key, one in list(begun.items()):
+            if _ends_backoff(record, one):
+                del begun[key]
+                yield _backoff(one, record.time_us)
+    yield from (_backoff(one, end_us) for one in begun.values())
+
+
+def _ends_backoff(record: Record, begun: Record) -> bool:
+    if record.kind in (kinds.BACKOFF_ENDED, kinds.TASK_COMPLETED, kinds.TASK_STARTED):
+        return (record.step, record.subject) == (begun.step, begun.subject)
+    return record.kind in (kinds.EXECUTION_ENDED, kinds.EXECUTION_LOST, kinds.EXECUTION_RESTARTED)
+
+
+def _backoff(begun: Record, end_us: int) -> Bar:
+    return Bar(begun.time_us, end_us, "backoff", (), f"step:{begun.step}")
+
+
+def _calls(own: Sequence[Record], deaths: Sequence[Record], undo_steps: frozenset[int], end_us: int) -> Iterator[Call]:
     answers = {record.call: record for record in own if record.kind in (kinds.REPLY_RECEIVED, kinds.CALL_GIVEN_UP)}
     effects: dict[int | None, list[Record]] = {}
     for record in own:
         if record.kind == kinds.EFFECT_APPLIED:
             effects.setdefault(record.call, []).append(record)
-    undo_steps: dict[int | None, bool] = {}
+    under: dict[int | None, bool] = {}
     undoing = False
     for record in own:
         undoing = _undoing(record, undoing)
         if record.kind == kinds.TASK_SCHEDULED:
-            undo_steps[record.step] = undoing
+            under[record.step] = undoing
         if record.kind == kinds.REQUEST_SENT:
             made = effects.get(record.call, [])
-            undo = undo_steps.get(record.step, False) or any("undoes" in (one.data or {}) for one in made)
+            undo = under.get(record.step, False) or record.step in undo_steps
             yield _call(record, answers.get(record.call), made, deaths, undo, end_us)
 
 
@@ -242,19 +305,30 @@ def _outcome(answer: Record, undo: bool) -> str:
 
 
 def _workers(
-    recording: Recording, own: Sequence[Record], hits: Sequence[Record], start_us: int, end_us: int
+    recording: Recording,
+    own: Sequence[Record],
+    deaths: Sequence[Record],
+    hits: Sequence[Record],
+    start_us: int,
+    end_us: int,
 ) -> Iterator[Worker]:
     names: Sequence[str] = recording.scenario.worker_ids
     involved = {record.worker for record in (*own, *hits)}
     if len(names) > WORKERS_MAX:
         names = [name for name in names if name in involved]
+    attempts = [one for one in attempts_in(sorted([*own, *deaths])) if one.started_us is not None]
     lived = [record for record in recording.trace if record.execution is None]
     for name in names:
         events = [record for record in lived if record.worker == name]
         replays_us = tuple(r.time_us for r in own if r.kind == kinds.REPLAYED and r.worker == name)
         lives = _stretches(events, kinds.WORKER_STARTED, _DEATHS, start_us, end_us)
         pauses = _stretches(events, kinds.WORKER_PAUSED, (kinds.WORKER_RESUMED, *_DEATHS), start_us, end_us)
-        yield Worker(name, tuple(lives), tuple(pauses), replays_us)
+        busy = [
+            Bar(one.started_us or 0, end_us if one.ended_us is None else min(one.ended_us, end_us), "busy")
+            for one in attempts
+            if one.worker == name
+        ]
+        yield Worker(name, tuple(lives), tuple(pauses), tuple(busy), replays_us)
 
 
 def _stretches(events: Iterable[Record], begins: str, ends: Sequence[str], start_us: int, end_us: int) -> Iterator[Bar]:

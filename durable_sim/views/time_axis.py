@@ -19,7 +19,9 @@ CUT_PT: Final = 46.0
 """The width that is left of a stretch which was cut out."""
 CUTS_MAX: Final = 5
 CUT_RATIO: Final = 6
-"""Idle stretches are cut out if each lasts this many times as long as all that is left."""
+"""Idle stretches are cut out if together they last this many times as long as all that is left."""
+CUT_SHARE: Final = 2
+"""None is cut out that lasts less than one in so many of what is left."""
 CUT_LEAST_US: Final = SECOND
 """Nothing shorter is cut out."""
 
@@ -91,12 +93,13 @@ def time_scale(start_us: int, end_us: int, idle: Sequence[tuple[int, int]], left
 
 
 def _to_cut(whole_us: int, idle: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """As many as may be of the longest stretches, each CUT_RATIO times as long as what is left without them."""
+    """As many as may be of the longest stretches, such that without them there is CUT_RATIO times less to draw."""
     longest = sorted(idle, key=lambda pair: pair[0] - pair[1])[:CUTS_MAX]
     for count in range(len(longest), 0, -1):
         rest_us = whole_us - sum(end - start for start, end in longest[:count])
         start_us, end_us = longest[count - 1]
-        if 0 < rest_us * CUT_RATIO <= end_us - start_us and end_us - start_us >= CUT_LEAST_US:
+        least_us = max(CUT_LEAST_US, rest_us // CUT_SHARE)
+        if 0 < rest_us * CUT_RATIO <= whole_us - rest_us and end_us - start_us >= least_us:
             return sorted(longest[:count])
     return []
 

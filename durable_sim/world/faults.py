@@ -119,6 +119,20 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
+class Downtime:
+    """Trouble at a known time: from `start`, for as long as it `lasts`, the fates of calls are drawn from `faults`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    start: Duration
+    lasts: Duration
+    faults: Mixture = Mixture(refuse=0.4, lose_request=0.4, lose_reply=0.2)
+
+    def __post_init__(self) -> None:
+        duration_us(self.start)
+        _refuse("downtime", ["lasts is 0s, expected more"] if duration_us(self.lasts) == 0 else [])
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A fault for one certain call: "the 2nd call of shipping.schedule gets a 500".
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -69,9 +69,10 @@ def ledger(*entries: Entry) -> list[Entry]:
     return [entry._replace(index=index) for index, entry in enumerate(entries)]
 
 
-def told(found: Any) -> list[tuple[str | None, str, str, str, int | None]]:
-    """Violations without their kind: whose, of what, found, expected, when."""
-    violations: list[Violation] = list(found)
+def told(kind: str, found: Iterable[Violation]) -> list[tuple[str | None, str, str, str, int | None]]:
+    """Violations, all of this kind: whose, of what, found, expected, when."""
+    violations = list(found)
+    assert {one.kind for one in violations} <= {kind}
     return [(one.execution, one.subject, one.found, one.expected, one.time_us) for one in violations]
 
 

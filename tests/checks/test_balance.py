@@ -13,7 +13,7 @@ from tests.checks.ledgers import CHARGE, KINDS, MAIL, RESERVE, did, execution, l
 
 def differing(*entries: Entry, balances: Mapping[str, Mapping[str, int]]) -> list[object]:
     """Where books and ledger differ."""
-    return told(books(ledger(*entries), balances, KINDS))
+    return told("imbalance", books(ledger(*entries), balances, KINDS))
 
 
 def test_books_that_say_what_the_ledger_says_are_right() -> None:
@@ -35,7 +35,9 @@ def test_every_subject_that_differs_is_found_in_the_order_of_their_names() -> No
 
 def summed(*entries: Entry, executions: list[Execution], owed: list[Mapping[EffectKey, int]]) -> list[object]:
     """Where the ledger's sums differ from what is owed."""
-    return told(totals(ledger(*entries), executions, [Debt(True, {}, quantities) for quantities in owed], KINDS))
+    return told(
+        "imbalance", totals(ledger(*entries), executions, [Debt(True, {}, quantities) for quantities in owed], KINDS)
+    )
 
 
 def test_completed_executions_owe_and_failed_ones_do_not() -> None:

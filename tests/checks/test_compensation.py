@@ -11,7 +11,7 @@ from tests.checks.ledgers import CHARGE, KINDS, MAIL, RESERVE, did, ledger, told
 
 def found(*entries: Entry) -> list[object]:
     """What is undone out of order."""
-    return told(out_of_order("o-1", ledger(*entries), KINDS))
+    return told("compensation_order", out_of_order("o-1", ledger(*entries), KINDS))
 
 
 FIRST, SECOND = did(CHARGE, 10, step=1), did(RESERVE, 30, sent=20, step=2)
@@ -39,6 +39,7 @@ def test_effects_are_in_order_if_the_second_was_sent_when_the_first_had_taken_pl
         (2, 2, False),
         (3, 2, False),
         (None, 2, True),
+        (None, 1, True),
         (None, None, False),
         (0, None, False),
         (1, None, False),

@@ -18,7 +18,7 @@ MOST = "at most what was taken"
 
 def breaches(*entries: Entry, **changes: Any) -> list[object]:
     """Where something was made of nothing."""
-    return told(conservation(recording(*entries, **changes)))
+    return told("conservation", conservation(recording(*entries, **changes)))
 
 
 def test_to_give_back_all_that_was_taken_is_right_and_one_more_is_a_breach() -> None:
@@ -114,4 +114,4 @@ def test_a_service_that_pays_back_twice_breaches_it_and_its_twin_does_not(guarde
     run = ds.run(takes_and_gives_back, {"order_id": "o-1"}, services={"till": till}, faults=[lost])
     assert run.faults["fired"] == 1
     last = ("o-1", "till.take", "5 coins more given back than taken", MOST, run.ledger[-1].time_us)
-    assert told(conservation(run.recording)) == ([] if guarded else [last])
+    assert told("conservation", conservation(run.recording)) == ([] if guarded else [last])

@@ -17,7 +17,7 @@ def owes(effects: Mapping[EffectKey, int] | None = None) -> Debt:
 
 def doubled(*entries: Entry, debt: Debt = owes()) -> list[object]:
     """What is found to be done too often."""
-    return told(duplicates("o-1", ledger(*entries), debt, KINDS))
+    return told("duplicate_effect", duplicates("o-1", ledger(*entries), debt, KINDS))
 
 
 def test_one_of_everything_is_no_duplicate() -> None:
@@ -82,7 +82,7 @@ def test_mails_may_be_repeated_and_recalled_twice() -> None:
 
 def missing(*entries: Entry, owed: Mapping[EffectKey, int]) -> list[object]:
     """What a completed execution has lost."""
-    return told(lost("o-1", ledger(*entries), owes(owed), KINDS))
+    return told("lost_effect", lost("o-1", ledger(*entries), owes(owed), KINDS))
 
 
 def test_what_is_owed_and_not_there_is_lost() -> None:
@@ -111,7 +111,7 @@ def test_best_effort_is_never_lost() -> None:
 
 def left(*entries: Entry, owed: Mapping[EffectKey, int] | None = None) -> list[object]:
     """What stands and is owed to nobody."""
-    return told(orphaned("o-1", ledger(*entries), owed or {}, KINDS))
+    return told("orphaned_effect", orphaned("o-1", ledger(*entries), owed or {}, KINDS))
 
 
 def test_what_stands_and_is_not_owed_is_an_orphan() -> None:

@@ -35,6 +35,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
         oracles_of(["saga_shap"])
 
 
+def test_the_table_names_every_oracle() -> None:
+    """As commands and reports do."""
+    names = ("saga_shape", "conservation", "no_zombie_commits", "same_outcome", "liveness", "replays")
+    assert tuple(ORACLES) == names
+
+
 def test_the_table_cannot_be_changed() -> None:
     """It is shared by all runs of a process."""
     with pytest.raises(TypeError):

@@ -8,6 +8,7 @@ import durable_sim as ds
 from durable_sim.checks.owed import debts
 from durable_sim.library.orders import correct_order
 from durable_sim.simulation.scenario import Scenario
+from durable_sim.world.faults import Signal
 
 ITEMS = [{"sku": "book", "quantity": 2}, {"sku": "lamp", "quantity": 1}]
 
@@ -121,3 +122,28 @@ def test_the_same_debts_serve_every_model() -> None:
     assert {model: run.verdicts for model, run in compared.runs.items()} == {
         model: ds.run_scenario(one, model, 3).verdicts for model in ds.MODELS
     }
+
+
+def test_what_people_do_to_one_execution_is_part_of_its_debt_only() -> None:
+    """Who was paid in time owes a receipt; the other owes a reminder. Faults of processes change neither."""
+
+    async def mail(ctx: ds.ActivityContext, template: str) -> Any:
+        return await ctx.service("email").send("ada", template)
+
+    async def bill(ctx: ds.WorkflowContext, order: Any) -> None:
+        payments: list[str] = []
+        ctx.set_signal_handler("pay", payments.append)
+        try:
+            await ctx.wait_condition(lambda: bool(payments), timeout="1d")
+        except TimeoutError:
+            await ctx.execute_activity(mail, "reminder", start_to_close_timeout="30s")
+        else:
+            await ctx.execute_activity(mail, "receipt", start_to_close_timeout="30s")
+
+    paid = Signal(at="1h", name="pay", arguments=("cash",), target="b-2")
+    bills = scenario(bill, {"bill_id": "b-1"}, {"bill_id": "b-2"}, stimuli=(paid,), faults=(ds.Crash(at="1h"),))
+    assert [debt.effects for debt in debts(bills, seed=1)] == [
+        {("email.send", "reminder"): 1},
+        {("email.send", "receipt"): 1},
+    ]
+    assert ds.run_scenario(bills).verdicts == {"completed": 2}

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import durable_sim as ds
+from durable_sim.checks.replays import replays
 from durable_sim.library.orders import correct_order
 from durable_sim.models.replay.history import History
 from durable_sim.models.replay.native import replay_history
@@ -48,6 +49,8 @@ def test_it_finds_arguments_that_depend_on_how_often_the_code_was_run() -> None:
     run = ds.run(counts, ORDER)
     [violation] = run.check_replays()
     assert violation.kind == "non_determinism" and "arguments" in violation.found
+    assert violation.subject.startswith("history of run ") and violation.expected == "what it records"
+    assert ["arguments" in one.found for one in replays(run.recording)] == [True]
     assert run.check_replays(strict=False) == ()
 
 

@@ -19,7 +19,7 @@ C1, C2 = undid(0, CHARGE, 50), undid(1, RESERVE, 40, subject="book")
 
 def shape(*entries: Entry, status: Status = "failed", **changes: Any) -> list[object]:
     """What is wrong with the shape of one execution."""
-    return told(saga_shape(recording(*entries, executions=(execution("o-1", status),), **changes)))
+    return told("saga_shape", saga_shape(recording(*entries, executions=(execution("o-1", status),), **changes)))
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,7 @@ def test_a_chain_of_compensations_that_breaks_off_is_found() -> None:
     assert shape(T1, T2, parcel, C2) == [
         ("o-1", SHIP, "failed, pay.charge, ship.send left standing after stock.release book", SHAPE, None)
     ]
+    assert SHAPE == "T1..Tn, or T1..Tj and then Cj..C1"
     assert shape(T1, T1, T2, C1, status="completed") == [
         ("o-1", "stock.reserve book", "completed, pay.charge, stock.reserve book left standing after pay.refund",
          SHAPE, None)

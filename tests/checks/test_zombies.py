@@ -31,7 +31,7 @@ def wrote(at: int, attempt: int | None, service: str = "disk", **fields: Any) ->
 def zombies(*records: tuple[int, str, dict[str, Any]]) -> list[object]:
     """The zombie commits of a trace."""
     scenario = Scenario(nothing, ({"order_id": "o-1"},), FENCED)
-    return told(no_zombie_commits(recording(scenario=scenario, trace=traced(*records))))
+    return told("zombie_commit", no_zombie_commits(recording(scenario=scenario, trace=traced(*records))))
 
 
 def test_writes_in_the_order_of_their_attempts_are_fine() -> None:

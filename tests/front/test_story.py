@@ -10,6 +10,7 @@ import pytest
 import durable_sim as ds
 from durable_sim.library.orders import article_order, correct_order
 from durable_sim.views.story import story_lengths
+from durable_sim.world.faults import ServerRestart
 
 ORDER = {"order_id": "o-1", "total": 40}
 LINE = re.compile(r"  +(\d+\.\d{3})s  (w\d)?  .*")
@@ -132,3 +133,13 @@ def test_what_workflows_say_to_each_other_is_told_in_words() -> None:
         "child child-False ends: COMPLETED",
         "somebody asks it to stop",
     ]
+
+
+@pytest.mark.parametrize("model", ["replay", "steps"])
+def test_a_restart_of_the_server_is_told_to_whom_it_concerns(model: str) -> None:
+    """An order that is open on the server then has it in its story; one that has ended has not."""
+    inputs = [{"order_id": "o-1"}, {"order_id": "o-2"}]
+    restart = ServerRestart(after="effect_applied", execution="o-2")
+    run = ds.run(correct_order(), inputs=inputs, arrivals=ds.Arrivals("1d"), model=model, faults=[restart])
+    told = ["!! the server comes up again, with what was stored" in run.story(name) for name in ("o-1", "o-2")]
+    assert told == [False, True]

@@ -8,6 +8,7 @@ from typing import Any
 
 from durable_sim.library.orders import correct_order
 from durable_sim.library.shop import shop
+from durable_sim.models.state_machine.idiom import StateMachineDefinition
 from durable_sim.randomness import Constant
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.workflows.activity_context import ActivityContext
@@ -48,7 +49,17 @@ async def refund(ctx: ActivityContext, order: Any) -> None:
     await ctx.service("payments").refund(reference=ctx.workflow_id)
 
 
-@workflow(name="pay")
+_TASK = {
+    "Type": "Task",
+    "Resource": "charge",
+    "TimeoutSeconds": 30,
+    "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 9}],
+    "End": True,
+}
+_MACHINE = StateMachineDefinition({"StartAt": "charge", "States": {"charge": _TASK}}, (charge,))
+
+
+@workflow(name="pay", idioms={"state_machine": _MACHINE})
 async def pay(ctx: WorkflowContext, order: Any) -> str:
     """One charge, right."""
     await ctx.execute_activity(charge, order, start_to_close_timeout="30s")

@@ -301,6 +301,17 @@ def test_alone_calls_an_execution_without_an_id_by_its_new_name() -> None:
     assert alone.execution_ids() == ["approve_purchase-1"] == [alone.stimuli[0].target]
 
 
+def test_each_execution_owes_what_it_does_with_its_own_stimuli() -> None:
+    """Approved, not decided, cancelled: each is judged by what it alone would have done, names or no names."""
+    inputs = tuple({"amount": 4, "approver": name} for name in ("ada", "bob", "eve"))
+    stimuli = (replace(YES, target="approve_purchase-1"), Cancel(at="1d", target="approve_purchase-3"))
+    scenario = replace(approval(), inputs=inputs, stimuli=stimuli, faults=(ds.Crash(at="2d"),))
+    run = ds.run_scenario(scenario, "replay")
+    assert [one.execution.result for one in run.executions] == ["paid", "nobody has decided", None]
+    assert {one.execution.id: len(one.violations) for one in run.executions}["approve_purchase-1"] == 0
+    assert [len(debt.effects) for debt in debts(scenario, 0)] == [3, 1, 1]
+
+
 # --- the same again -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", ["replay", "steps"])
 def test_signals_cancellations_and_restarts_give_the_same_trace_twice(model: str) -> None:

@@ -180,8 +180,9 @@ def test_the_figure_tells_what_struck() -> None:
 
 
 def test_the_legend_holds_only_what_occurs() -> None:
-    """A calm run's legend explains good calls and effects, and nothing else."""
-    assert texts(timeline(RUNS["three steps"](), "o-1"), "legend") == ["call ok", "effect in the world"]
+    """A calm run's legend explains good calls, attempts and effects, and nothing else."""
+    legend = texts(timeline(RUNS["three steps"](), "o-1"), "legend")
+    assert legend == ["call ok", "attempt under way", "effect in the world"]
 
 
 def test_only_a_wrong_net_stands_out() -> None:
@@ -261,6 +262,15 @@ def test_later_is_further_right(moments: list[int]) -> None:
     places = [scale.x(moment) for moment in moments]
     assert places == sorted(places)
     assert (places[0], places[-1]) == (pytest.approx(100), pytest.approx(700))
+
+
+def test_back_offs_that_double_are_cut_out_together() -> None:
+    """No one of 10, 20, 40, 80 and 160 s leaves too little room, but all of them do; the shortest ones stay."""
+    edges, gaps = 0, []
+    for length in (1, 1, 1, 10, 20, 40, 80, 160):
+        gaps.append((edges, edges + length * SECOND))
+        edges += (length + 1) * SECOND
+    assert len(time_scale(0, edges, gaps, 0, 800).cuts()) == 5
 
 
 def test_only_what_leaves_no_room_is_cut() -> None:

@@ -19,7 +19,7 @@ from durable_sim.views.tables import (
     verdicts_table,
     violations_table,
 )
-from durable_sim.world.faults import Crash, Deploy, Fault, Script
+from durable_sim.world.faults import Cancel, Crash, Deploy, Fault, Script, ServerRestart
 
 CRASH = Crash(after="reply_received", of="payments.charge")
 NEVER = Deploy(at="100d", version="v2")
@@ -112,6 +112,17 @@ def test_the_faults_table_tells_planned_from_fired(struck: tuple[Recording, Judg
     assert pd.isna(crash["planned"]) and crash["fired"] > pd.Timedelta(0)
     assert (deploy["kind"], deploy["version"], deploy["hit"]) == ("deploy", "v2", 0)
     assert deploy["planned"] == pd.Timedelta(days=100) and pd.isna(deploy["fired"])
+
+
+def test_the_faults_table_has_no_stimuli_and_says_whose_record_triggers() -> None:
+    """A restart of the server is a row, a cancellation that the scenario asks for is none."""
+    restart = ServerRestart(after="reply_received", of="payments.charge", execution="o-1", nth=1)
+    cancel = Cancel(at="1d", target="o-1")
+    order = ({"order_id": "o-1"},)
+    recording = simulate(Scenario(correct_order(), order, shop(), (restart,), stimuli=(cancel,)), "replay", 0)
+    (row,) = faults_table(recording).to_dict("records")
+    assert (row["kind"], row["executions"]) == ("restart_server", "o-1")
+    assert row["trigger"] == "after reply_received of payments.charge in o-1"
 
 
 def test_the_violations_table_has_one_row_a_violation() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from durable_sim.durations import HOUR, MINUTE
 from durable_sim.errors import UserError
 from durable_sim.randomness import Constant
-from durable_sim.world.faults import Mixture, Outage
+from durable_sim.world.faults import Downtime, Mixture, Outage
 from durable_sim.world.outages import OutageClock
 from durable_sim.world.services.base import OperationSpec, ServiceSpec
 from durable_sim.world.services.email import Email
@@ -106,3 +106,32 @@ def test_an_outage_without_time_is_refused() -> None:
         with pytest.raises(UserError) as caught:
             Outage(*means)
         assert str(caught.value) == f"outage: {name} is 0s, expected more"
+
+
+def test_a_downtime_is_down_from_its_start_up_to_its_end() -> None:
+    """At its first instant it is down, at its last it is up again; before and long after too."""
+    known = OutageClock(Downtime("10m", "5m"), random.Random(0))
+    instants = (0, 10 * MINUTE - 1, 10 * MINUTE, 15 * MINUTE - 1, 15 * MINUTE, 99 * HOUR)
+    assert [known.down(us) for us in instants] == [False, False, True, True, False, False]
+    assert OutageClock(Downtime("0s", "5m"), random.Random(0)).down(0)
+
+
+@pytest.mark.parametrize(("until_us", "downs"), [(10 * MINUTE, []), (10 * MINUTE + 1, [(10 * MINUTE, 15 * MINUTE)])])
+def test_the_stretches_are_those_that_begin_before_an_instant(until_us: int, downs: list[tuple[int, int]]) -> None:
+    """Each whole, also where it ends later."""
+    assert OutageClock(Downtime("10m", "5m"), random.Random(0)).downs_us(until_us) == downs
+
+
+@given(st.integers(1, 48 * HOUR))
+def test_the_stretches_of_an_outage_are_when_it_is_down(until_us: int) -> None:
+    """Down from each start up to the end, up right before and at the end."""
+    for start_us, end_us in clock().downs_us(until_us):
+        found = clock()
+        assert start_us < until_us
+        assert [found.down(us) for us in (start_us - 1, start_us, end_us - 1, end_us)] == [False, True, True, False]
+
+
+def test_a_downtime_of_no_time_is_refused() -> None:
+    """It could not do anything."""
+    with pytest.raises(UserError, match="lasts is 0s"):
+        Downtime("1m", "0s")

@@ -16,7 +16,7 @@ from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.randomness import Distribution, LogNormal
 from durable_sim.workflows.failures import Rejected
-from durable_sim.world.faults import CALM, Mixture, Outage
+from durable_sim.world.faults import CALM, Downtime, Mixture, Outage
 from durable_sim.world.ledger import EffectKind
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class ServiceSpec:
     latency: Distribution = LogNormal("80ms", "800ms")
     client_timeout: Duration = "10s"
     faults: Mixture = CALM
-    outage: Outage | None = None
+    outage: Outage | Downtime | None = None
     operations: Mapping[str, OperationSpec] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
