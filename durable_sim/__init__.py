@@ -11,12 +11,14 @@ The folders, in the order in which a run flows through them; each imports only f
                   `Simulation`, which is driven step by step
     checks/       was it right? reads finished runs only
     studies/      measurements made of many runs: the models side by side, what a deploy does
+    health/       what an operator sees: rolling metrics, alert rules, stuck executions, exports
     files/        scenario files
     views/        looking at it: stories, tables, figures
     api           run, compare
     search/       finding the faults that break a workflow: sweeps over every place, deploys into every history, the
                   smallest fault sets, tokens that repeat a run, coverage
     library/gallery/   real bugs, broken and fixed side by side
+    widgets/      the same for looking at interactively: explorer, matrix, replay stepper, live run
     testing/      Hypothesis strategies and machines, the pytest plugin
     cli           the command line
 

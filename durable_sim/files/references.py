@@ -19,6 +19,7 @@ from durable_sim.library.shop import shop
 from durable_sim.library.workloads import Workload, find_workload
 from durable_sim.models.registry import COMMON_MODELS, MODELS, not_taken
 from durable_sim.models.replay.model import Cache
+from durable_sim.models.workers import BASE
 from durable_sim.randomness import Randomness
 from durable_sim.simulation.scenario import (
     NO_TARGET,
@@ -178,7 +179,7 @@ def _faults(data: Data, specs: Mapping[str, ServiceSpec], workload: Workload | N
         executions = _executions(data, workload) if {"execution", "target"} & settings.keys() else []
         unknown = [*(["worker"] if not ids else []), *(["execution", "target"] if not executions else [])]
         known = {key: value for key, value in settings.items() if key not in unknown}  # no telling which there are
-        for key, error in problems_of_references(known, ids, _table(data, "versions"), specs, executions):
+        for key, error in problems_of_references(known, ids, (*_table(data, "versions"), BASE), specs, executions):
             yield f"{path}.{key}: {error}"
 
 

@@ -29,8 +29,9 @@ class Token(BaseModel):
     """What repeats a run.
 
     `source` and `changes` name the scenario file and the settings over it, where there is one; `executions` says which
-    of its executions run in calm weather with these `faults`: the first so many, the one of this id, or all (None). `scenario` and `trace` are
-    digests: of the scenario, which must be the same, and of the run, which shows whether the code has changed since.
+    of its executions run in calm weather with these `faults`: the first so many, the one of this id, or all (None).
+    `scenario` and `trace` are digests: of the scenario, which must be the same, and of the run, which shows whether the
+    code has changed since.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -6,7 +6,7 @@ To add one, give it a line in `FAMILIES`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from durable_sim import trace as kinds
@@ -29,6 +29,11 @@ class Settings:
     downtime: Duration = "1s"
     late_by: Duration = "1s"
     very_late_by: Duration = "1h"
+
+    def for_scenario(self, scenario: Scenario) -> Settings:
+        """The same, with the scenario's only other version where none is chosen; of several, none is."""
+        versions = tuple(scenario.versions)
+        return replace(self, version=versions[0]) if self.version is None and len(versions) == 1 else self
 
 
 Maker = Callable[[Place, Settings], Fault]

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import comb
 from typing import Any, NamedTuple
@@ -38,20 +38,12 @@ from durable_sim.search.baseline import Executions
 from durable_sim.search.families import CALL_FAMILIES, FAMILIES, Settings, families_of, strikes_at
 from durable_sim.search.hitting import Support, hitting_sets
 from durable_sim.search.minimal import smallest
+from durable_sim.search.passages import Passage, Step, Way, passages_of, reach_of
 from durable_sim.search.places import Place, places
 from durable_sim.search.result import Case, Placed
 from durable_sim.search.sometimes import campaign
 from durable_sim.search.trial import Invariant, Trial, trial_of
 from durable_sim.simulation.scenario import Scenario
-from durable_sim.trace import Trace
-
-
-class Step(NamedTuple):
-    """A step of an execution: the `nth` of this name."""
-
-    execution: str
-    name: str
-    nth: int
 
 
 class Goal(NamedTuple):
@@ -61,19 +53,8 @@ class Goal(NamedTuple):
     because: tuple[Step, ...]
 
 
-Way = tuple[tuple[str, str | None, int | None, str | None], ...]
-"""How a step went: kinds of records, subjects, attempts, errors."""
 Numbers = tuple[int, ...]
 """Faults, by their numbers in `_Search.placed`, in ascending order."""
-
-
-@dataclass(slots=True)
-class Passage:
-    """A step in the trace of one run: its first and its last record, and how it went."""
-
-    first: int
-    last: int
-    way: Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +207,7 @@ def lineage_search(
         if number < 1:
             raise UserError(f"{name} is {number}, expected 1 or more")
     trial = trial_of(scenario, model, seed, executions, oracles, invariants)
-    versions = tuple(scenario.versions)
-    if settings.version is None and len(versions) == 1:
-        settings = replace(settings, version=versions[0])
-    search = _Search(trial, families_of(faults), settings, runs_max)
+    search = _Search(trial, families_of(faults), settings.for_scenario(scenario), runs_max)
     with campaign() as marks:
         complete = search.all_up_to(faults_max, first)
     found = tuple(search.cases[numbers] for numbers in search.broken)
@@ -371,41 +349,6 @@ class _Search:
                     self._numbers[key] = len(self.placed)
                     self.placed.append(Placed(family, place, FAMILIES[family](place, self._settings)))
                 yield self._numbers[key]
-
-
-def passages_of(trace: Trace) -> dict[Step, Passage]:
-    """The steps of a run; an execution is one step as a whole where its records tell of none."""
-    found: dict[Step, Passage] = {}
-    names: dict[tuple[str, int | None], Step] = {}
-    counts: dict[tuple[str, str], int] = {}
-    records = [record for record in trace if record.execution is not None]
-    stepped = {record.execution for record in records if record.step is not None}
-    for record in records:
-        execution = str(record.execution)
-        if record.step is None and execution in stepped:
-            continue
-        step = names.get((execution, record.step))
-        if step is None:
-            name = record.subject or record.kind
-            counts[execution, name] = counts.get((execution, name), 0) + 1
-            step = names[execution, record.step] = Step(execution, name, counts[execution, name])
-            found[step] = Passage(record.index, record.index, ())
-        passage = found[step]
-        passage.last = record.index
-        error = (record.data or {}).get("error")
-        passage.way = (*passage.way, (record.kind, record.subject, record.attempt, error))
-    return found
-
-
-def reach_of(passages: Mapping[Step, Passage], length: int) -> dict[Step, tuple[int, int]]:
-    """From where to where each step reaches: from the end of the one before to the beginning of the one after."""
-    reach: dict[Step, tuple[int, int]] = {}
-    for step, own in passages.items():
-        others = [one for other, one in passages.items() if other.execution == step.execution]
-        since = max((one.last for one in others if one.last < own.first), default=0)
-        until = min((one.first for one in others if one.first > own.last), default=length)
-        reach[step] = (since, until)
-    return reach
 
 
 def _without(numbers: Numbers, fault: int) -> Numbers:

@@ -6,7 +6,6 @@ Nothing is drawn: with the same scenario, model and seed a sweep makes the same 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from durable_sim.checks.oracles import Oracle
 from durable_sim.errors import UserError
@@ -94,10 +93,7 @@ def fault_sweep(
     if depth < 1:
         raise UserError(f"depth is {depth}, expected 1 or more")
     trial = trial_of(scenario, model, seed, executions, oracles, invariants)
-    versions = tuple(scenario.versions)
-    if settings.version is None and len(versions) == 1:
-        settings = replace(settings, version=versions[0])
-    explorer = Explorer(trial, families_of(faults), at, settings)
+    explorer = Explorer(trial, families_of(faults), at, settings.for_scenario(scenario))
     with campaign() as marks:
         cases = tuple(Case.of(run, placed) for run, placed in explorer.runs((), depth, progress))
     return Sweep(trial, explorer.families, depth, at is None, cases, marks.never)

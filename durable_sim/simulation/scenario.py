@@ -11,6 +11,7 @@ from durable_sim import trace
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.models.registry import MODELS
+from durable_sim.models.workers import BASE
 from durable_sim.randomness import Randomness
 from durable_sim.workflows.definitions import definition_of
 from durable_sim.workflows.payloads import copied
@@ -167,7 +168,7 @@ class Scenario:
         for fault in (*self.faults, *self.stimuli):
             settings = {name: getattr(fault, name, None) for name in _REFERRING}
             for _, error in problems_of_references(
-                settings, self.worker_ids, self.versions, self.services, self.execution_ids()
+                settings, self.worker_ids, (*self.versions, BASE), self.services, self.execution_ids()
             ):
                 raise error
         targets = [script.target for script in self.scripts]

@@ -317,7 +317,7 @@ class _Chart:
         words = worded(self._metric, alert.peak)
         width = text_width(words, BODY_PT, bold=True)
         low = min(max(y, self._plot.top + 6), self._plot.bottom - 7)
-        spots = [(at, low + dy) for dy in (0, -9, 9, -16) for at in (x + 8, x - 8 - width)]
+        spots = [(at, low + dy) for dy in (0, -11, 11, -16, 20, 30) for at in (x + 8, x - 8 - width)]
         self._write(words, spots, palette.ORANGE, "peak-label", bold=True, always=True)
 
     def _labels(self) -> None:
@@ -375,7 +375,7 @@ class _Chart:
         size = BODY_PT if bold else SMALL_PT
         width = text_width(words, size, bold=bold)
         boxes = [Box(x - 2, y - size * 0.6, x + width + 2, y + size * 0.6) for x, y in spots]
-        inside = [box for box in boxes if self._plot.left <= box.left and box.right <= self._plot.right + 8]
+        inside = [box for box in boxes if self._holds(box)]
         free = (box for box in inside if not any(map(box.meets, (*self._taken, *self._in_the_way(box)))))
         box = next(free, inside[0] if always and inside else None)
         if box is None:
@@ -384,6 +384,12 @@ class _Chart:
         middle = (box.top + box.bottom) / 2
         self._canvas.text(box.left + 2, middle, words, size=size, color=color, bold=bold, gid=f"{gid}:{self._place}")
         return True
+
+    def _holds(self, box: Box) -> bool:
+        """Whether a box is within the chart, or just beyond."""
+        plot = self._plot
+        across = plot.left <= box.left and box.right <= plot.right + 8
+        return across and plot.top - 2 <= box.top and box.bottom <= plot.bottom + 1
 
     def _in_the_way(self, box: Box) -> Iterator[Box]:
         """The parts of the series, and the lines, that come near a box."""

@@ -80,7 +80,7 @@ def durations(
     _time_across(axes, known)
     for (words, ink), group in zip(legend, groups.values(), strict=True):
         lengths = sorted(float(us) for us in group["duration_us"].dropna())
-        xs = [_left_of(known), *lengths, max(known, default=1.0)]
+        xs = [_left_of(known), *lengths, max(known, default=float(SECOND))]
         ys = [0.0, *((place + 1) / len(group) for place in range(len(lengths))), len(lengths) / max(1, len(group))]
         axes.plot(xs, ys, drawstyle="steps-post", color=ink.color, linestyle=ink.line, linewidth=2.0, label=words)
     axes.set_ylim(0, 1.04)
@@ -289,7 +289,8 @@ def _draw_load(axes: Axes, groups: Mapping[str, pd.DataFrame], looks: Mapping[st
 
 def _to_the_end(steps: Sequence[tuple[int, int]], last_us: float) -> tuple[list[float], list[float]]:
     """Counts as they are, the last of them up to the end."""
-    return [float(us) for us, _ in steps] + [last_us], [float(count) for _, count in (*steps, *steps[-1:])]
+    ends = [last_us] if steps else []
+    return [float(us) for us, _ in steps] + ends, [float(count) for _, count in (*steps, *steps[-1:])]
 
 
 def _averaged(steps: Sequence[tuple[int, int]], last_us: float) -> tuple[list[float], list[float]]:
@@ -350,8 +351,8 @@ def _time_along(axes: Axes, known_us: Sequence[float]) -> tuple[str, int]:
 
 def _time_across(axes: Axes, known_us: Sequence[float]) -> None:
     """An x axis of lengths of time in microseconds, logarithmic where they differ more than fifty times."""
-    positive = [us for us in known_us if us > 0]
-    least, most = min(positive, default=1.0), max(positive, default=1.0)
+    positive = [us for us in known_us if us > 0] or [float(SECOND)]
+    least, most = min(positive), max(positive)
     if most <= 50 * least:
         unit, size = time_unit(most)
         axes.set_xlim(0, most * 1.05)

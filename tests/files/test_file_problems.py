@@ -184,7 +184,7 @@ def test_an_unreadable_time_of_a_fault_is_told_with_its_key(key: str) -> None:
         ),
         (
             '[[faults]]\nkind = "deploy"\nat = "1s"\nversion = "v2"',
-            "faults[0].version: unknown code version 'v2': none is known here",
+            "faults[0].version: unknown code version 'v2': known: base",
         ),
         (
             '[[faults]]\nkind = "crash"\nafter = "reply_recieved"',

@@ -23,11 +23,13 @@ LAYERS = (
     ("simulation",),
     ("checks",),
     ("studies",),
+    ("health",),
     ("files",),
     ("views",),
     ("api",),
     ("search",),
     ("library.gallery",),
+    ("widgets",),
     ("testing",),
     ("cli",),
 )

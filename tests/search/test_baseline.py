@@ -56,6 +56,8 @@ def test_a_calm_scenario_is_its_own_baseline() -> None:
     assert base.scenario == ORDER and base.left_out == ()
     own = replace(ORDER, workers=5, horizon="3d", owed={"email.send": "exactly_once"}, name="mine", calm_after="1h")
     assert baseline(own).scenario == own
+    stopped = replace(ORDER, stimuli=(Cancel(at="1s"),))
+    assert baseline(stopped).scenario == stopped
 
 
 def test_the_first_executions_are_kept_with_their_ids_scripts_and_stimuli() -> None:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from durable_sim import trace as kinds
 from durable_sim.checks.violations import VERDICTS
 from durable_sim.durations import HOUR, MINUTE, SECOND
-from durable_sim.errors import UnknownNameError
+from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.orders import article_order, correct_order
 from durable_sim.library.shop import shop
 from durable_sim.simulation.run import Recording, simulate
@@ -31,7 +31,18 @@ from durable_sim.views.timeline import alt_text, timeline
 from durable_sim.workflows.activity_context import ActivityContext
 from durable_sim.workflows.context import WorkflowContext
 from durable_sim.workflows.definitions import activity, workflow
-from durable_sim.world.faults import Crash, Crashes, Deploy, Fault, Mixture, Pause, Script
+from durable_sim.world.faults import (
+    Cancel,
+    Crash,
+    Crashes,
+    Deploy,
+    Fault,
+    Mixture,
+    Pause,
+    Script,
+    ServerRestart,
+    Signal,
+)
 
 MODELS = ("regular", "regular_rerun", "status_columns", "status_columns_transactional", "replay")
 
@@ -57,6 +68,19 @@ async def side_by_side(ctx: WorkflowContext, order: dict[str, Any]) -> None:
 
 
 @workflow
+async def mailbox(ctx: WorkflowContext, order: dict[str, Any]) -> None:
+    """Waits for as many signals as the input says, then charges."""
+    found: list[int] = []
+
+    async def take(number: int) -> None:
+        found.append(number)
+
+    ctx.set_signal_handler("ping", take)
+    await ctx.wait_condition(lambda: len(found) >= order["steps"])
+    await ctx.execute_activity(pay, 1, start_to_close_timeout="30s")
+
+
+@workflow
 async def sleeper(ctx: WorkflowContext, order: dict[str, Any]) -> None:
     """A charge a day."""
     for number in range(order["steps"]):
@@ -71,6 +95,13 @@ def played(code: Any, model: str, *faults: Fault, steps: int = 3, flaky: bool = 
     orders = ({"order_id": "o-1", "steps": steps},)
     scenario = Scenario(code, orders, services, faults=faults, workers=workers, versions={"v2": code})
     return simulate(scenario, model, 4)
+
+
+def signalled(count: int) -> Recording:
+    """An order that waits for so many signals, which come one after the other."""
+    orders = ({"order_id": "o-1", "steps": count},)
+    stimuli = tuple(Signal(at=f"{1 + 2 * place}s", name="ping", arguments=(place,)) for place in range(count))
+    return simulate(Scenario(mailbox, orders, shop(), stimuli=stimuli), "replay", 4)
 
 
 def stormy(model: str = "replay") -> Recording:
@@ -91,6 +122,14 @@ RUNS: dict[str, Any] = {
     "rerun": lambda: played(article_order, "regular_rerun", Crash(after="effect_applied", of="payments.charge")),
     "frozen": lambda: played(article_order, "status_columns", Pause(at="200ms", worker="w2", lasts="20s")),
     "many workers": lambda: played(article_order, "replay", Crashes(every="300ms", until="9s"), workers=12),
+    "two signals": lambda: signalled(2),
+    "sixty signals": lambda: signalled(60),
+    "cancelled": lambda: played(correct_order(), "replay", Cancel(after="request_sent", of="inventory.reserve")),
+    "new server": lambda: played(correct_order(), "replay", ServerRestart(at="400ms", downtime="2s")),
+    "zombie": lambda: played(correct_order(), "replay", Pause(after="request_sent", of="inventory.reserve")),
+    "sixty steps of a platform": lambda: played(many_steps, "steps", Crash(at="5s"), steps=60),
+    "stormy steps": lambda: stormy("steps"),
+    "stormy state machine": lambda: stormy("state_machine"),
     **{f"stormy {model}": (lambda model=model: stormy(model)) for model in MODELS},
 }
 
@@ -153,6 +192,21 @@ def test_a_timeline_is_as_wide_as_a_page_and_as_high_as_its_lanes(recording: Rec
     assert 3 < height < 12
 
 
+@pytest.mark.parametrize("width", [6.0, 8.0, 18.0])
+@pytest.mark.parametrize("name", ["three steps", "sixty steps", "stormy replay", "sixty signals", "many workers"])
+def test_a_timeline_can_be_narrow_or_wide(name: str, width: float) -> None:
+    """Whatever its width, its texts are within it and clear of each other."""
+    figure = timeline(RUNS[name](), "o-1", width=width)
+    assert figure.get_figwidth() == pytest.approx(width)
+    assert collisions(figure) == []
+
+
+def test_too_narrow_a_timeline_is_refused() -> None:
+    """The error says how wide it must be."""
+    with pytest.raises(UserError, match="expected 6 or more"):
+        timeline(stormy(), "o-1", width=5)
+
+
 def test_a_bar_is_what_the_caller_saw() -> None:
     """Refused, timed out, cut off by a crash, good, and undone: each outcome comes from the caller's own records."""
     outcomes = Counter(call.bar.kind for call in scene(stormy(), "o-1").calls)
@@ -191,6 +245,58 @@ def test_only_a_wrong_net_stands_out() -> None:
     nets = [text for text in figure.axes[0].texts if text.get_gid() == "net"]
     assert [net.get_text() for net in nets] == ["net +2, duplicate", "net +1", "net +1", "net +1", "net +1"]
     assert [net.get_fontweight() for net in nets] == ["bold", *["normal"] * 4]
+
+
+def strips(figure: Figure, gid: str) -> list[tuple[float, float]]:
+    """From where to where the strips of this name go."""
+    boxes = [patch.get_window_extent() for patch in figure.axes[0].patches if patch.get_gid() == gid]
+    return sorted((box.x0, box.x1) for box in boxes)
+
+
+@pytest.mark.parametrize("model", ["replay", "steps", "state_machine", "status_columns"])
+def test_every_back_off_is_a_strip(model: str) -> None:
+    """There is one for each that began, as long as what the engine said."""
+    recording = stormy(model)
+    begun = [record for record in recording.trace if record.kind == kinds.BACKOFF_BEGUN]
+    waits = scene(recording, "o-1").backoffs
+    told = [((record.data or {})["delay_us"], record.time_us) for record in begun]
+    assert [(wait.end_us - wait.start_us, wait.start_us) for wait in waits] == told
+    assert len(strips(timeline(recording, "o-1"), "backoff")) == len(begun) > 0
+
+
+def test_every_attempt_is_a_strip_on_its_worker(recording: Recording) -> None:
+    """As many as were begun, each within the life of the worker that made it."""
+    shown = scene(recording, "o-1")
+    begun = [record for record in recording.trace if record.kind == kinds.TASK_STARTED]
+    assert sum(len(worker.busy) for worker in shown.workers) == len(begun)
+    for worker in shown.workers:
+        for busy in worker.busy:
+            assert any(life.start_us <= busy.start_us <= busy.end_us <= life.end_us for life in worker.lives)
+
+
+def test_what_reaches_the_workflow_is_marked_and_named() -> None:
+    """Two signals far apart have a label each, sixty in a row share one; each has its mark."""
+    two, sixty = timeline(signalled(2), "o-1"), timeline(signalled(60), "o-1")
+    assert texts(two, "blow") == ["signal ping"] * 2
+    assert texts(sixty, "blow") == ["signal ping × 60"]
+    assert (len(gids(two, "message")), len(gids(sixty, "message"))) == (2, 60)
+    assert "reaches the workflow" in texts(two, "legend")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("cancelled", "cancel at 673ms"), ("new server", "server restart at 2.4s"), ("zombie", "pause w1 at 673ms")],
+)
+def test_the_subtitle_names_every_fault_of_a_process(name: str, words: str) -> None:
+    """A cancellation, a restart of the server and a pause are no calm run."""
+    assert texts(timeline(RUNS[name](), "o-1"), "subtitle") == [f"replay, seed 4. Faults: {words}."]
+
+
+@pytest.mark.parametrize("model", ["replay", "state_machine", "regular"])
+def test_steps_that_undo_are_compensation_under_every_model(model: str) -> None:
+    """With or without marks of compensation, the step that calls a refund is one, and the one that charges is not."""
+    kinds_of = {bar.labels[0]: bar.kind for bar in scene(stormy(model), "o-1").steps}
+    assert (kinds_of["refund_charge"], kinds_of["charge_card"]) == ("undo", "step")
 
 
 def test_a_death_ends_the_steps_of_regular_code_but_not_those_of_a_durable_engine() -> None:
