@@ -11,14 +11,17 @@ from typing import Any
 from tqdm import tqdm
 
 from durable_sim.cli.common import OK, UNEXPECTED, model_of, on_scenarios, repeat, seed_of, whole, with_model, with_seed
+from durable_sim.errors import UserError
 from durable_sim.files.scenario_file import load
 from durable_sim.library.workloads import find_workload
 from durable_sim.search.deploys import PATHS, deploy_sweep
 from durable_sim.search.families import FAMILIES, Settings, families_of
+from durable_sim.search.lineage import LineageSearch, lineage_search
 from durable_sim.search.places import Place
 from durable_sim.search.result import Sweep
 from durable_sim.search.sweep import fault_sweep
 from durable_sim.search.witness import Witness, witness
+from durable_sim.simulation.scenario import Scenario
 
 
 def add(commands: Any) -> None:
@@ -51,6 +54,11 @@ def add(commands: Any) -> None:
     crashes.add_argument(
         "--restart-after", metavar="TIME", default="2s", help="how long a worker is away (default: 2s)"
     )
+    crashes.add_argument(
+        "--guided",
+        action="store_true",
+        help="only the sets of up to --depth faults that the lineage of the runs tells of, not all there are",
+    )
     help = "may new code be shipped while workflows run? at every index of every history; exit status 1 if not"
     deploys = on_scenarios(commands, "deploys", help, _deploys)
     deploys.add_argument("scenario", metavar="SCENARIO", help="a scenario file")
@@ -76,17 +84,7 @@ def _crashes(options: argparse.Namespace) -> int:
     loaded = load(options.scenario, options.changes)
     seed, model = seed_of(options, loaded), model_of(options.model, loaded)
     began = time.perf_counter()
-    sweep = fault_sweep(
-        loaded.scenario(seed),
-        model,
-        faults=families_of(options.faults.split(",")),
-        depth=options.depth,
-        at=options.at and options.at.split(","),
-        seed=seed,
-        executions=options.executions,
-        settings=Settings(restart_after=options.restart_after),
-        progress=_bar,
-    )
+    sweep = (_guided if options.guided else _sweep)(options, loaded.scenario(seed), model, seed)
     elapsed_s = time.perf_counter() - began
     shown = _witness(sweep, loaded.source, tuple(options.changes))
     if options.json:
@@ -100,6 +98,26 @@ def _crashes(options: argparse.Namespace) -> int:
         print(f"{len(sweep.cases):,} runs in {elapsed_s:.1f} s ({speed:,.0f} runs/s)")
         print(f"repeat: {repeat('crashes', loaded, seed, options.changes, model)} {_own(options)}".rstrip())
     return OK if sweep.ok else UNEXPECTED
+
+
+def _sweep(options: argparse.Namespace, scenario: Scenario, model: str, seed: int) -> Sweep:
+    at = options.at and options.at.split(",")
+    return fault_sweep(scenario, model, depth=options.depth, at=at, seed=seed, progress=_bar, **_what(options))
+
+
+def _guided(options: argparse.Namespace, scenario: Scenario, model: str, seed: int) -> LineageSearch:
+    if options.at is not None:
+        raise UserError("crashes: --at chooses places, and --guided finds them itself: give one of the two")
+    return lineage_search(scenario, model, faults_max=options.depth, seed=seed, **_what(options))
+
+
+def _what(options: argparse.Namespace) -> dict[str, Any]:
+    """What every search is told."""
+    return {
+        "faults": families_of(options.faults.split(",")),
+        "executions": options.executions,
+        "settings": Settings(restart_after=options.restart_after),
+    }
 
 
 def _deploys(options: argparse.Namespace) -> int:
@@ -121,10 +139,11 @@ def _own(options: argparse.Namespace) -> str:
     """The options of this command that are not the default, as they are written."""
     defaults = {"depth": 1, "faults": "crash", "at": None, "executions": 1, "restart_after": "2s"}
     given = {name: getattr(options, name) for name, usual in defaults.items() if getattr(options, name) != usual}
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+    written = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
+    return " ".join([*written, *(["--guided"] if options.guided else [])])
 
 
-def _witness(sweep: Sweep, source: str, changes: tuple[str, ...]) -> Witness | None:
+def _witness(sweep: Sweep | LineageSearch, source: str, changes: tuple[str, ...]) -> Witness | None:
     if not sweep.smallest:
         return None
     return witness(sweep.trial, sweep.smallest[0].faults, source, changes)

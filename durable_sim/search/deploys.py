@@ -36,10 +36,10 @@ from durable_sim.trace import Record
 from durable_sim.views import text
 from durable_sim.world.faults import Deploy, Fault
 
-SAFE, REPEATED, FAILED = "safe", "repeated", "failed"
+SAFE, REPEATED, FAILED, ERROR = "safe", "repeated", "failed", "error"
 NEW = "next"
 """The name of new code that is given as a function."""
-_FATES = (*BAD, FAILED, REPEATED, SAFE)
+_FATES = (ERROR, *BAD, FAILED, REPEATED, SAFE)
 """Where several apply, the first counts."""
 _AS_EVER = "as when the old code is restarted"
 PATHS = ("refuse", "error_after_effect", "lose_reply", "crash", "cancel")
@@ -55,7 +55,8 @@ class Shipped:
     """One deploy: into the history made by these faults, when it had so many records, after this place.
 
     `fate`: "safe"; "repeated" if effects that are owed at least once (mails) are made again because of the new code;
-    "failed" if an execution fails that would be completed by either code; or the worst verdict.
+    "failed" if an execution fails that would be completed by either code; "error" if the new code cannot take what the
+    old code asked for; or the worst verdict.
     """
 
     faults: tuple[Placed, ...]
@@ -248,7 +249,12 @@ def _said(record: Record) -> str:
 
 def _wrong(trial: Trial, faults: list[Fault], deploy: Deploy, owed: Owed) -> Iterator[Violation]:
     """What is wrong by the measure of the old code and of the new one, too."""
-    old, new = _judged(trial, [*faults, deploy], owed)
+    try:
+        old, new = _judged(trial, [*faults, deploy], owed)
+    except UserError as error:
+        name = trial.base.scenario.execution_ids()[0]
+        yield Violation(ERROR, name, "new code", str(error), "code that can take what the old code asked for")
+        return
     also = {(violation.kind, violation.subject) for violation in new.violations}
     yield from (one for one in old.violations if (one.kind, one.subject) in also and one.execution is not None)
     repeats, execution = _repeats((old, new)), old.executions[0].execution

@@ -8,7 +8,7 @@ thing twice is as bad as not doing it. A fault also belongs to the support of a 
 fault than without it, wherever it strikes. A set of faults is worth a run only if, for some step, it hits the supports
 of that step in every run with some of these faults. The supports of a run with faults are known for sets that contain
 these faults only: the retry that saved it would not be there without them. A step that a run does not have (a
-compensation) is supported there by the steps whose faults brought it about elsewhere.
+compensation) is supported there by the steps to which the faults belong that brought it about elsewhere.
 
 What the lineage cannot see:
 
@@ -40,7 +40,7 @@ from durable_sim.search.hitting import Support, hitting_sets
 from durable_sim.search.minimal import smallest
 from durable_sim.search.passages import Passage, Step, Way, passages_of, reach_of
 from durable_sim.search.places import Place, places
-from durable_sim.search.result import Case, Placed
+from durable_sim.search.result import Case, Placed, bounds_of, count_verdicts
 from durable_sim.search.sometimes import campaign
 from durable_sim.search.trial import Invariant, Trial, trial_of
 from durable_sim.simulation.scenario import Scenario
@@ -71,8 +71,8 @@ class Lineage:
 class LineageSearch:
     """What a search guided by lineage has found.
 
-    `cases` are its runs; `found` the smallest sets of faults that break the workflow. `complete`: it ended because no
-    set of at most `faults_max` faults was left to try. `faults_seen`: how many faults could have struck in one of
+    `cases` are its runs; `smallest` the minimal sets of faults that break the workflow. `complete`: it ended because
+    no set of at most `faults_max` faults was left to try. `faults_seen`: how many faults could have struck in one of
     the runs.
     """
 
@@ -80,7 +80,7 @@ class LineageSearch:
     families: tuple[str, ...]
     faults_max: int
     cases: tuple[Case, ...]
-    found: tuple[Case, ...]
+    smallest: tuple[Case, ...]
     faults_seen: int
     complete: bool
     never_reached: tuple[str, ...] = ()
@@ -96,6 +96,11 @@ class LineageSearch:
         return sum(comb(self.faults_seen, size) for size in range(self.faults_max + 1))
 
     @cached_property
+    def verdicts(self) -> dict[str, int]:
+        """How many executions, over all runs, got each verdict."""
+        return count_verdicts(self.cases)
+
+    @cached_property
     def vacuous(self) -> bool:
         """Whether no fault hit anything in flight."""
         return not any(case.hit for case in self.cases)
@@ -103,7 +108,7 @@ class LineageSearch:
     @property
     def ok(self) -> bool:
         """Whether faults struck, nothing is left to try, all marks were reached, and nothing went wrong."""
-        return self.complete and not (self.found or self.vacuous or self.never_reached)
+        return self.complete and not (self.smallest or self.vacuous or self.never_reached)
 
     @property
     def guarantee(self) -> str:
@@ -111,8 +116,8 @@ class LineageSearch:
         model = self.trial.model
         if self.vacuous:
             return f"{model}: shows nothing: no fault hit anything in flight"
-        if self.found:
-            return f"{model}: {len(self.found):,} smallest set(s) of faults break it ({self._tried})"
+        if self.smallest:
+            return f"{model}: {len(self.smallest):,} smallest set(s) of faults break it ({self._tried})"
         if not self.complete:
             return f"{model}: shows too little: nothing went wrong so far, but sets of faults are left ({self._tried})"
         if self.never_reached:
@@ -126,36 +131,32 @@ class LineageSearch:
     @property
     def bounds(self) -> str:
         """What the guarantee is limited to."""
-        scenario = self.trial.base.scenario
-        return (
-            f"faults: {', '.join(self.families)}; executions: {', '.join(scenario.execution_ids())}; "
-            f"seed {self.trial.seed}, {scenario.workers} worker(s); takes it that a step depends on the steps before "
-            "through their outcome only"
-        )
+        bounds = bounds_of(self.trial, self.families)
+        return f"{bounds}; takes it that a step depends on the steps before through their outcome only"
 
     def to_json(self) -> dict[str, Any]:
-        """The search as plain data."""
+        """The search as plain data, under the names that a sweep has for the same."""
         return {
             "model": self.trial.model,
+            "depth": self.faults_max,
             "faults": list(self.families),
-            "faults_max": self.faults_max,
             "seed": self.trial.seed,
-            "runs": self.runs,
+            "crash_points": self.faults_seen,
             "combinations": self.combinations,
             "complete": self.complete,
+            "runs": self.runs,
+            "verdicts": self.verdicts,
+            "violations": sum(bool(case.violations) for case in self.cases),
             "vacuous": self.vacuous,
             "never_reached": list(self.never_reached),
             "guarantee": self.guarantee,
             "bounds": self.bounds,
-            "found": [
-                {"faults": list(map(str, case.placed)), "violations": list(map(str, case.violations))}
-                for case in self.found
-            ],
+            "smallest": [case.to_json() for case in self.smallest],
         }
 
     def __str__(self) -> str:
-        shown = [f"  {case}: {case.violations[0]}" for case in self.found[:5]]
-        more = [f"  ... and {len(self.found) - 5:,} more"] if len(self.found) > 5 else []
+        shown = [f"  {case}: {case.violations[0]}" for case in self.smallest[:5]]
+        more = [f"  ... and {len(self.smallest) - 5:,} more"] if len(self.smallest) > 5 else []
         return "\n".join([self.guarantee, f"  {self.bounds}", *shown, *more])
 
     __repr__ = __str__
@@ -210,9 +211,9 @@ def lineage_search(
     search = _Search(trial, families_of(faults), settings.for_scenario(scenario), runs_max)
     with campaign() as marks:
         complete = search.all_up_to(faults_max, first)
-    found = tuple(search.cases[numbers] for numbers in search.broken)
+    smallest_sets = tuple(search.cases[numbers] for numbers in search.broken)
     cases, seen = tuple(search.cases.values()), len(search.placed)
-    return LineageSearch(trial, search.families, faults_max, cases, found, seen, complete, marks.never)
+    return LineageSearch(trial, search.families, faults_max, cases, smallest_sets, seen, complete, marks.never)
 
 
 class _Enough(Exception):

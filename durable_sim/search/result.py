@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -64,8 +64,18 @@ class Case:
         """The faults, as `durable_sim.run` takes them."""
         return tuple(one.fault for one in self.placed)
 
+    def to_json(self) -> dict[str, Any]:
+        """The faults, and what is wrong, as plain data."""
+        return {"faults": list(map(str, self.placed)), "violations": list(map(str, self.violations))}
+
     def __str__(self) -> str:
         return ", then ".join(map(str, self.placed)) or "no fault at all"
+
+
+def count_verdicts(cases: Iterable[Case]) -> dict[str, int]:
+    """How many executions, over all cases, got each verdict."""
+    counts = Counter(verdict for case in cases for verdict in case.verdicts)
+    return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
 
 @dataclass(frozen=True)
@@ -128,8 +138,7 @@ class Sweep:
     @cached_property
     def verdicts(self) -> dict[str, int]:
         """How many executions, over all runs, got each verdict."""
-        counts = Counter(verdict for case in self.cases for verdict in case.verdicts)
-        return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
+        return count_verdicts(self.cases)
 
     @cached_property
     def smallest(self) -> tuple[Case, ...]:
@@ -174,12 +183,7 @@ class Sweep:
     @property
     def bounds(self) -> str:
         """What the guarantee is limited to."""
-        scenario = self.trial.base.scenario
-        left_out = f"; left out: {', '.join(self.trial.base.left_out)}" if self.trial.base.left_out else ""
-        return (
-            f"faults: {', '.join(self.families)}; executions: {', '.join(scenario.execution_ids())}; seed {self.seed}, "
-            f"{scenario.workers} worker(s){left_out}"
-        )
+        return bounds_of(self.trial, self.families)
 
     def to_json(self) -> dict[str, Any]:
         """The sweep as plain data."""
@@ -196,7 +200,7 @@ class Sweep:
             "never_reached": list(self.never_reached),
             "guarantee": self.guarantee,
             "bounds": self.bounds,
-            "smallest": [_case_json(case) for case in self.smallest],
+            "smallest": [case.to_json() for case in self.smallest],
             "coverage": self.coverage.to_json(),
         }
 
@@ -215,6 +219,16 @@ class Sweep:
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
+def bounds_of(trial: Trial, families: tuple[str, ...]) -> str:
+    """What every search for faults is limited to."""
+    scenario = trial.base.scenario
+    left_out = f"; left out: {', '.join(trial.base.left_out)}" if trial.base.left_out else ""
+    return (
+        f"faults: {', '.join(families)}; executions: {', '.join(scenario.execution_ids())}; seed {trial.seed}, "
+        f"{scenario.workers} worker(s){left_out}"
+    )
+
+
 def _struck(cases: tuple[Case, ...]) -> Iterator[Struck]:
     """Each case adds its last fault: those before it are cases of their own."""
     for case in cases:
@@ -225,7 +239,3 @@ def _struck(cases: tuple[Case, ...]) -> Iterator[Struck]:
 def _group(depth: int, count: int, what: str) -> str:
     names = {1: what, 2: "pairs", 3: "triples"}
     return f"each of {count:,} {names.get(depth, f'sets of {depth} {what}')}"
-
-
-def _case_json(case: Case) -> dict[str, Any]:
-    return {"faults": list(map(str, case.placed)), "violations": list(map(str, case.violations))}

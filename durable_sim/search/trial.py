@@ -9,9 +9,11 @@ from durable_sim.api import Run
 from durable_sim.checks.oracles import Oracle, invariant, oracles_of
 from durable_sim.checks.owed import Debt, debts
 from durable_sim.checks.verdict import judge
+from durable_sim.errors import UserError
 from durable_sim.search.baseline import Baseline, Executions, baseline
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Scenario
+from durable_sim.views.code import code_of
 from durable_sim.world.faults import Fault
 
 Invariant = Callable[[Run], object]
@@ -35,8 +37,17 @@ class Trial:
         return replace(scenario, faults=(*scenario.faults, *faults)) if faults else scenario
 
     def run(self, faults: Sequence[Fault]) -> Run:
-        """The run with these faults, judged."""
-        recording = simulate(self.scenario(faults), self.model, self.seed)
+        """The run with these faults, judged.
+
+        Raises:
+            UserError: the workflow asks for what nobody can do; the message names the faults, too.
+        """
+        try:
+            recording = simulate(self.scenario(faults), self.model, self.seed)
+        except UserError as error:
+            if not faults:
+                raise
+            raise UserError(f"{error} (with the faults {', '.join(map(code_of, faults))})") from error
         judgement = judge(recording, self.owed)
         found = [violation for oracle in self.oracles for violation in oracle(recording)]
         run = Run(recording, judgement, tuple(found))

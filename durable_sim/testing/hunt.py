@@ -113,10 +113,8 @@ def _random_plans(trial: Trial, bug: Bug, number: int, most: int) -> Iterator[tu
 
 def _random_fault(chance: Random, trial: Trial, bug: Bug, seen: list[Place], lasts_us: int) -> Fault:
     family = chance.choice(bug.faults)
-    versions = tuple(trial.base.scenario.versions)
-    fault_settings = Settings(version=versions[0] if versions else None)
     where = [place for place in seen if strikes_at(family, place, trial.base.scenario)]
-    fault: Any = FAMILIES[family](chance.choice(where), fault_settings)
+    fault: Any = FAMILIES[family](chance.choice(where), Settings().for_scenario(trial.base.scenario))
     if family in CALL_FAMILIES:
         return cast(Script, fault)
     at = f"{chance.randint(0, lasts_us)}us"

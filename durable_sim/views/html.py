@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from durable_sim.checks.violations import GOOD, VERDICTS, Violation
 from durable_sim.durations import seconds
@@ -22,6 +23,7 @@ _PRE: Final = "margin:.4em 0;font-size:.92em;line-height:1.45;white-space:pre-wr
 _QUIET: Final = "opacity:.75"
 _RIGHT: Final = Look(GREEN, WHITE, "✓")
 _WRONG: Final = Look(ORANGE, WHITE, "✗")
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 ROWS_MAX: Final = 200
 """Longer tables are cut, and say so."""
 
@@ -119,7 +121,7 @@ def run_card(
     violations: Sequence[Violation],
     story: str,
     *,
-    told: Mapping[str, object] = {},
+    told: Mapping[str, object] = _NOTHING,
     warning: str = "",
     executions: Sequence[Sequence[object]] = (),
     repeat: str = "",
@@ -148,7 +150,7 @@ def comparison_card(
     title: str,
     verdicts: Mapping[str, Mapping[str, int]],
     *,
-    told: Mapping[str, Sequence[object]] = {},
+    told: Mapping[str, Sequence[object]] = _NOTHING,
     headings: Sequence[str] = (),
     story: str = "",
     warning: str = "",

@@ -104,7 +104,7 @@ def load_over_time(
     groups = _groups(executions, by, ("arrived_us", "ended_us"))
     looks = inks(list(groups), marked=False)
     page = Page(title, subtitle or _sizes(groups, "execution"), legend=list(looks.items()))
-    peaks = _draw_load(axes_of(page, ax), groups, looks)
+    peaks = _draw_load(axes_of(page, ax), groups, looks, _latest_us(executions, "arrived_us", "ended_us"))
     told = "; ".join(f"{name} at most {peak}" for name, peak in peaks.items())
     return _done(page, ax, f"{title}, over time: {told or 'none'}.")
 
@@ -119,7 +119,7 @@ def attempts_over_time(
     """How many attempts of activities began in each stretch of time: first ones, and on top of them further ones."""
     _needs(attempts, ("started_us", "attempt"))
     page = Page(title, subtitle or _first_and_again(attempts), legend=_attempt_legend())
-    _draw_attempts(axes_of(page, ax), attempts, _last_us(attempts["started_us"]))
+    _draw_attempts(axes_of(page, ax), attempts, _latest_us(attempts, "started_us"))
     return _done(page, ax, f"{title}: {_first_and_again(attempts)}")
 
 
@@ -130,12 +130,9 @@ def load_and_retries(
     groups = _groups(executions, "", ("arrived_us", "ended_us"))
     _needs(attempts, ("started_us", "attempt"))
     page = Page(title, subtitle or _first_and_again(attempts), panels=2, legend=_attempt_legend(), height=150)
-    peaks = _draw_load(page.panels[0], groups, inks(list(groups)))
-    last_us = max(
-        _last_us(executions["arrived_us"]), _last_us(executions["ended_us"]), _last_us(attempts["started_us"])
-    )
+    last_us = max(_latest_us(executions, "arrived_us", "ended_us"), _latest_us(attempts, "started_us"))
+    peaks = _draw_load(page.panels[0], groups, inks(list(groups)), last_us)
     _draw_attempts(page.panels[1], attempts, last_us)
-    page.panels[0].set_xlim(*page.panels[1].get_xlim())
     page.panels[0].set_xlabel("")
     most = max(peaks.values(), default=0)
     return _done(page, None, f"{title}. Open executions: at most {most}. {_first_and_again(attempts)}")
@@ -231,9 +228,9 @@ def _needs(table: pd.DataFrame, columns: Sequence[str]) -> None:
         raise UserError(f"the table has no column {missing[0]!r}; it has {known}")
 
 
-def _last_us(times: pd.Series[Any]) -> float:
-    known = times.dropna()
-    return float(known.max()) if len(known) else 0.0
+def _latest_us(table: pd.DataFrame, *columns: str) -> float:
+    """The latest time in these columns, 0 where there is none."""
+    return max((float(us) for name in columns for us in table[name].dropna()), default=0.0)
 
 
 # --- words
@@ -267,11 +264,11 @@ def _attempt_legend() -> list[tuple[str, Ink]]:
 
 
 # --- drawing
-def _draw_load(axes: Axes, groups: Mapping[str, pd.DataFrame], looks: Mapping[str, Ink]) -> dict[str, int]:
-    """Draw the curves; gives the peak of each."""
+def _draw_load(
+    axes: Axes, groups: Mapping[str, pd.DataFrame], looks: Mapping[str, Ink], last_us: float
+) -> dict[str, int]:
+    """Draw the curves up to an instant; gives the peak of each."""
     dressed(axes, "", "open executions")
-    whole = pd.concat(groups.values()) if groups else pd.DataFrame({"arrived_us": [], "ended_us": []})
-    last_us = max(_last_us(whole["arrived_us"]), _last_us(whole["ended_us"]))
     _, size = _time_along(axes, [last_us])
     peaks = {}
     for name, group in groups.items():

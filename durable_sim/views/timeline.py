@@ -7,7 +7,8 @@ same scene, and the words are the picture's alternative text.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from durable_sim import trace as kinds
@@ -23,7 +24,9 @@ from durable_sim.views.time_axis import rounded
 WIDTH: Final = 11.4
 """Inches; so wide is a page in landscape."""
 WIDTH_MIN: Final = 6.0
-_FAULTS: Final = {kinds.SERVER_RESTARTED: "server restart", kinds.CANCEL_REQUESTED: "cancel"}
+_FAULTS: Mapping[str, str] = MappingProxyType(
+    {kinds.SERVER_RESTARTED: "server restart", kinds.CANCEL_REQUESTED: "cancel"}
+)
 
 
 def timeline(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from durable_sim import trace as kinds
@@ -21,7 +22,7 @@ TIMED_OUT, REFUSED, WORKER_DIED = "timed_out", "refused", "worker_died"
 OK, CALLER_DIED, UNDER_WAY = "ok", "caller_died", "under_way"
 CRASHED, STOPPED, ALIVE = "crash", "deploy", "alive"
 
-_DEATHS = {kinds.WORKER_CRASHED: CRASHED, kinds.WORKER_STOPPED: STOPPED}
+_DEATHS: Mapping[str, str] = MappingProxyType({kinds.WORKER_CRASHED: CRASHED, kinds.WORKER_STOPPED: STOPPED})
 _REMEMBERED = "remembered"
 """Nobody had to make it: its step was done before."""
 _CLOSING = (kinds.RESULT_RECORDED, kinds.ATTEMPT_TIMED_OUT, kinds.BACKOFF_BEGUN, kinds.TASK_COMPLETED)

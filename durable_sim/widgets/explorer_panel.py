@@ -6,6 +6,7 @@ changes its own controls, nothing is run.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,6 @@ from typing import Any, Final
 
 import ipywidgets as widgets
 
-from durable_sim.durations import Duration
 from durable_sim.errors import DurableSimError, UnknownNameError
 from durable_sim.search.families import FAMILIES
 from durable_sim.simulation.scenario import Scenario
@@ -25,15 +25,10 @@ from durable_sim.widgets.subject import Subject, Values, subject_of
 from durable_sim.widgets.tuning import HEED_RETRIES, HEED_TIMEOUTS, Tuning
 
 SEEDS: Final = 50
-ATTEMPTS: tuple[tuple[str, int | None], ...] = (
-    (AS_WRITTEN, None),
-    *((str(number), number) for number in (1, 2, 3, 4, 6, 10)),
-    ("no limit", 0),
-)
-SPANS: tuple[tuple[str, Duration | None], ...] = (
-    (AS_WRITTEN, None),
-    *((span, span) for span in ("100ms", "300ms", "1s", "3s", "10s", "30s", "2m")),
-)
+OPTIONAL: Final = ("client_timeout", "attempts", "first_delay", "timeout")
+"""What can be as written."""
+ATTEMPTS: Final = (AS_WRITTEN, 1, 2, 3, 4, 6, 10, ("no limit", 0))
+SPANS: Final = (AS_WRITTEN, "100ms", "300ms", "1s", "3s", "10s", "30s", "2m")
 
 
 class Explorer(Panel):
@@ -50,6 +45,7 @@ class Explorer(Panel):
         self.picture = ClickablePicture()
         self.error: str | None = None
         self.controls = dict(_controls(subject, self.experiment))
+        self.place = widgets.HTML()
         self.story = widgets.HTML()
         self.told = widgets.HTML()
         self._busy = False
@@ -62,9 +58,11 @@ class Explorer(Panel):
     def setting(self) -> Setting:
         """What the controls say."""
         values = {name: control.value for name, control in self.controls.items()}
-        tuning = Tuning(values.pop("attempts"), values.pop("first_delay"), values.pop("timeout"))
-        parameters = {name: values.pop(name) for name in self.subject.choices}
-        return Setting(**values, tuning=tuning, parameters=parameters)
+        optional = {name: None if values[name] == AS_WRITTEN else values[name] for name in OPTIONAL}
+        client_timeout = optional.pop("client_timeout")
+        parameters = {name: values[name] for name in self.subject.choices}
+        whole = {name: values[name] for name in ("model", "seed", "family", "where", "calls", "rate")}
+        return Setting(**whole, client_timeout=client_timeout, tuning=Tuning(**optional), parameters=parameters)
 
     def _changed(self) -> None:
         if not self._busy:
@@ -91,6 +89,7 @@ class Explorer(Panel):
             if list(where.options) != experiment.wheres:
                 where.options = experiment.wheres
             where.value = experiment.where
+        self.place.value = html.escape(experiment.where)
         model = experiment.setting.model
         self.controls["rate"].disabled = experiment.setting.mixture is None
         self.controls["timeout"].disabled = model not in HEED_TIMEOUTS
@@ -118,6 +117,7 @@ class Explorer(Panel):
             ("attempts", "first_delay", "timeout"),
         )
         lines = rows(*([self.controls[name] for name in line] for line in names), own)
+        lines[1].children += (self.place,)
         story = widgets.Accordion([self.story], titles=("The story",))
         return widgets.VBox([*lines, self.picture, self.told, story])
 
@@ -156,7 +156,7 @@ def explorer(
 
 
 def _controls(subject: Subject, experiment: Experiment) -> Mapping[str, Any]:
-    setting = experiment.setting
+    setting, tuning = experiment.setting, experiment.setting.tuning
     controls = {
         "model": dropdown("model", subject.models(), setting.model),
         "seed": slider("seed", 0, max(SEEDS, setting.seed), setting.seed),
@@ -164,12 +164,16 @@ def _controls(subject: Subject, experiment: Experiment) -> Mapping[str, Any]:
         "where": along("strikes", experiment.wheres, experiment.where),
         "calls": dropdown("calls go wrong", RATES, setting.calls),
         "rate": share("how many", 0.6, setting.rate),
-        "client_timeout": dropdown("callers wait", SPANS, setting.client_timeout),
-        "attempts": dropdown("attempts at most", ATTEMPTS, setting.tuning.attempts),
-        "first_delay": dropdown("first retry after", SPANS, setting.tuning.first_delay),
-        "timeout": dropdown("attempt times out after", SPANS, setting.tuning.timeout),
+        "client_timeout": dropdown("callers wait", SPANS, _or_written(setting.client_timeout)),
+        "attempts": dropdown("attempts at most", ATTEMPTS, _or_written(tuning.attempts)),
+        "first_delay": dropdown("first retry after", SPANS, _or_written(tuning.first_delay)),
+        "timeout": dropdown("attempt limit", SPANS, _or_written(tuning.timeout)),
     }
     return controls | {name: _choice(name, values, subject.chosen[name]) for name, values in subject.choices.items()}
+
+
+def _or_written(value: Any) -> Any:
+    return AS_WRITTEN if value is None else value
 
 
 def _choice(name: str, values: Any, value: Any) -> Any:

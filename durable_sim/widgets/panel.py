@@ -10,7 +10,8 @@ import ipywidgets as widgets
 from traitlets import HasTraits
 
 _FONT = "font-family: DejaVu Sans Mono, Consolas, monospace; font-size: 12px; line-height: 1.35"
-_WIDE = "initial"
+_WITHIN = "overflow-x: auto; margin: 4px 0; contain: inline-size; width: 100%"
+"""Never wider than the page."""
 
 
 class Panel:
@@ -25,36 +26,31 @@ class Panel:
 
 def preformatted(words: str) -> str:
     """Text as it is, as HTML; a long line scrolls."""
-    return f'<pre style="{_FONT}; overflow-x: auto; margin: 4px 0; contain: inline-size; width: 100%">{html.escape(words)}</pre>'
-
-
-def heading(words: str) -> Any:
-    """A line in bold above a group of controls."""
-    return widgets.HTML(f"<b>{html.escape(words)}</b>")
+    return f'<pre style="{_FONT}; {_WITHIN}">{html.escape(words)}</pre>'
 
 
 def dropdown(label: str, options: Sequence[Any], value: Any) -> Any:
     """One of several, each named by its text; options may be (text, value)."""
-    return widgets.Dropdown(options=list(options), value=value, description=label, **_style("300px"))
+    return widgets.Dropdown(options=list(options), value=value, description=label, **_style("340px"))
 
 
 def slider(label: str, low: int, high: int, value: int) -> Any:
     """A whole number. Tells only when it is let go."""
-    return widgets.IntSlider(value, low, high, description=label, continuous_update=False, **_style("300px"))
+    return widgets.IntSlider(value, low, high, description=label, continuous_update=False, **_style("340px"))
 
 
 def share(label: str, high: float, value: float) -> Any:
     """A part of a whole. Tells only when it is let go."""
     return widgets.FloatSlider(
         value, min=0.0, max=high, step=0.01, description=label, readout_format=".0%", continuous_update=False,
-        **_style("300px"),
+        **_style("340px"),
     )  # fmt: skip
 
 
 def along(label: str, options: Sequence[str], value: str) -> Any:
-    """One of many that have an order. Tells only when it is let go."""
+    """One of many that have an order, without its text, which may be long. Tells only when it is let go."""
     return widgets.SelectionSlider(
-        options=list(options), value=value, description=label, continuous_update=False, **_style("620px")
+        options=list(options), value=value, description=label, continuous_update=False, readout=False, **_style("680px")
     )
 
 
@@ -76,5 +72,6 @@ def on_change(controls: Sequence[HasTraits] | Mapping[str, HasTraits], act: Call
 
 
 def _style(width: str) -> dict[str, Any]:
+    """Labels of one width, so that what they belong to stands below each other."""
     layout = widgets.Layout(width=width, max_width="100%")
-    return {"style": {"description_width": _WIDE}, "layout": layout}
+    return {"style": {"description_width": "130px"}, "layout": layout}

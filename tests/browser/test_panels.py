@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from durable_sim.widgets import explorer
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.xdist_group("browser")
-SET = "crash=after effect applied of payments.charge; keys=True"
+CHARGED = "after effect applied of payments.charge"
+SET = f"crash={CHARGED}; keys=True"
 """What the explorer's picture says once the slider has been moved there."""
 
 
@@ -27,17 +30,12 @@ def label(page: Page, name: str, widget: str) -> Locator:
 def move_to_the_charge(page: Page) -> Locator:
     """Move the slider with the keyboard, step by step, to the crash after the charge; the picture then."""
     picture(page, "crash=nowhere").wait_for()
-    where = label(page, "strikes", "widget-hslider")
-    where.locator(".noUi-handle").focus()
-    for _ in range(30):
-        if "after effect applied of payments.charge" in where.locator(".widget-readout").inner_text():
-            break
-        before = where.locator(".widget-readout").inner_text()
+    label(page, "strikes", "widget-hslider").locator(".noUi-handle").focus()
+    for place in explorer("orders.correct").controls["where"].options[1:]:
         page.keyboard.press("ArrowRight")
-        page.wait_for_function(
-            "([readout, before]) => readout.innerText !== before",
-            arg=[where.locator(".widget-readout").element_handle(), before],
-        )
+        picture(page, f"crash={place};").wait_for()
+        if place == CHARGED:
+            break
     shown = picture(page, SET)
     shown.wait_for()
     return shown

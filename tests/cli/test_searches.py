@@ -249,3 +249,33 @@ def test_a_version_that_there_is_not_is_told(program: Program, waits: str) -> No
     done = program("deploys", waits, "--to", "nxt")
     assert done.status == 2 and done.err == "durable-sim: unknown code version 'nxt': did you mean 'next'?\n"
     assert "say which one is to be deployed" in program("deploys", ORDERS).err
+
+
+# --- crashes --guided -----------------------------------------------------------------------------------------------
+GUIDED = ["crashes", ORDERS, "--guided", "--faults", "refuse,lose_reply"]
+
+
+def test_guided_by_lineage_only_what_may_matter_is_tried(program: Program) -> None:
+    """Pairs of faults, in fewer runs than there are combinations; the words of the guarantee say so."""
+    done = program(*GUIDED, "--depth", "2", "--json")
+    data = told(done)
+    assert done.status == 0 and (data["depth"], data["violations"], data["complete"]) == (2, 0, True)
+    assert data["crash_points"] < data["runs"] < data["combinations"]
+    assert "no set of up to 2 faults can break it, by lineage" in data["guarantee"]
+
+
+def test_guided_a_violation_is_told_as_a_sweep_tells_it(program: Program) -> None:
+    """The smallest sets, the story of the first, and how to repeat both the search and the run."""
+    done = program(*GUIDED, *NO_KEYS)
+    assert done.status == 1 and "\nreplay: 5 smallest set(s) of faults break it (" in done.out
+    assert "\n  lose reply at call of payments.charge: o-1: duplicate_effect: " in done.out
+    assert "\nthe smallest story:\n1. " in done.out and "repeat: durable-sim run --replay ds1-" in done.out
+    assert done.out.splitlines()[-1].endswith(" --faults refuse,lose_reply --guided")
+
+
+def test_guided_places_cannot_be_chosen(program: Program) -> None:
+    """Exit status 2: the search finds its places itself."""
+    done = program(*GUIDED, "--at", "effect")
+    assert (done.status, done.out) == (2, "") and done.err == (
+        "durable-sim: crashes: --at chooses places, and --guided finds them itself: give one of the two\n"
+    )

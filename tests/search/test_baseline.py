@@ -99,6 +99,9 @@ def test_inputs_that_share_an_id_have_no_ids_of_their_own() -> None:
     same = Scenario(correct_order(), ({"order_id": "o-1"}, {"order_id": "o-1"}), shop())
     with pytest.raises(UserError, match="the inputs of fulfill_order-1 have no ids of their own; give each an id"):
         baseline(same)
+    returns = replace(same, inputs=tuple({"order_id": name} for name in ("o-1", "o-2", "o-1")))
+    with pytest.raises(UserError, match="the inputs of fulfill_order-1, fulfill_order-2 have no ids"):
+        baseline(returns, 2)
     assert baseline(same, None).scenario.execution_ids() == same.execution_ids()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, combinations
 from typing import Any
 
@@ -14,18 +15,31 @@ from durable_sim.library.gallery import BUGS
 from durable_sim.library.orders import article_order, plain_order
 from durable_sim.library.shop import shop
 from durable_sim.search.hitting import Support, hitting_sets
-from durable_sim.search.lineage import LineageSearch, Step, lineage_search, passages_of, reach_of
+from durable_sim.search.lineage import LineageSearch, lineage_search
+from durable_sim.search.passages import passages_of
 from durable_sim.search.result import Case
 from durable_sim.search.sometimes import sometimes
 from durable_sim.search.sweep import fault_sweep
-from durable_sim.search.trial import trial_of
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.workflows.activity_context import ActivityContext
 from durable_sim.workflows.context import WorkflowContext
 from durable_sim.workflows.definitions import activity, workflow
+from durable_sim.workflows.failures import ActivityError, ApplicationError
 from durable_sim.workflows.retry import RetryPolicy
 from durable_sim.world.faults import Crash, Fault
-from tests.search.scenes import COMPENSATED, GIVE_BACK, ID, KEYLESS, ORDER, PAY, PAY_TWICE, PAYMENTS, charge, of_two
+from tests.search.scenes import (
+    COMPENSATED,
+    GIVE_BACK,
+    ID,
+    KEYLESS,
+    ORDER,
+    PAY,
+    PAY_TWICE,
+    PAYMENTS,
+    charge,
+    of_two,
+    refund,
+)
 
 ITEMS = "abcde"
 ITEM_SETS = st.lists(st.sampled_from(ITEMS), max_size=4, unique=True).map(tuple)
@@ -37,7 +51,7 @@ PLAIN = Scenario(plain_order, (ID,), shop())
 @activity
 async def look_up(ctx: ActivityContext, order: Any) -> int:
     """Says which attempt it is."""
-    await ctx.service("payments").refund(reference="nobody")
+    await ctx.service("risk").refund(reference="nobody")
     return ctx.attempt
 
 
@@ -74,9 +88,50 @@ async def charged_once(ctx: WorkflowContext, order: Any) -> str:
     return "paid"
 
 
-CHARGED_ONCE = Scenario(charged_once, (ID,), PAYMENTS)
-UNLUCKY_TWICE = Scenario(unlucky_twice, (ID,), PAYMENTS)
-TWO_STEPS = Scenario(two_charges, (ID,), PAYMENTS)
+@activity
+async def charge_with_care(ctx: ActivityContext, order: Any, looked_up: int) -> None:
+    """Charges with its key; where looking up took more than one attempt, first looks again, and forgets the key."""
+    key = ctx.idempotency_key if looked_up == 1 else None
+    if looked_up > 1:
+        await ctx.service("risk").refund(reference="nobody")
+    await ctx.service("payments").charge("c-1", 40, reference=ctx.workflow_id, idempotency_key=key)
+
+
+@workflow(name="two_steps")
+async def careless_after_trouble(ctx: WorkflowContext, order: Any) -> str:
+    """Two steps; how the second goes depends on how the first went."""
+    looked_up = await ctx.execute_activity(look_up, order, start_to_close_timeout="30s")
+    await ctx.execute_activity(charge_with_care, order, looked_up, start_to_close_timeout="30s")
+    return "paid"
+
+
+@activity
+async def take_note(ctx: ActivityContext, order: Any, looked_up: int) -> None:
+    """Calls somebody only where looking up took more than one attempt."""
+    if looked_up > 1:
+        await ctx.service("notes").refund(reference="nobody")
+
+
+@workflow(name="noted")
+async def noted_or_given_back(ctx: WorkflowContext, order: Any) -> str:
+    """Gives the charge back, in one attempt, if the note of the trouble in an earlier step cannot be taken."""
+    once = RetryPolicy(maximum_attempts=1)
+    await ctx.execute_activity(charge, order, start_to_close_timeout="30s")
+    looked_up = await ctx.execute_activity(look_up, order, start_to_close_timeout="30s")
+    try:
+        await ctx.execute_activity(take_note, order, looked_up, start_to_close_timeout="30s", retry_policy=once)
+    except ActivityError:
+        await ctx.execute_activity(refund, order, start_to_close_timeout="30s", retry_policy=once)
+        raise ApplicationError("no note", type="NoNote") from None
+    return "paid"
+
+
+WORLD = dict.fromkeys(("payments", "risk", "notes"), PAYMENTS["payments"])
+CHARGED_ONCE = Scenario(charged_once, (ID,), WORLD)
+UNLUCKY_TWICE = Scenario(unlucky_twice, (ID,), WORLD)
+TWO_STEPS = Scenario(two_charges, (ID,), WORLD)
+CARELESS = Scenario(careless_after_trouble, (ID,), WORLD)
+NOTED = Scenario(noted_or_given_back, (ID,), WORLD)
 
 
 def sets(cases: tuple[Case, ...]) -> set[frozenset[Fault]]:
@@ -134,27 +189,6 @@ def test_hitting_sets_of(supports: list[Support[str]], expected: list[tuple[str,
     assert list(hitting_sets(supports)) == expected
 
 
-# --- the lineage of a run ---------------------------------------------------------------------------------------------
-def test_steps_reach_from_neighbour_to_neighbour() -> None:
-    """Every record of a run lies within a step, from the end of the one before to the beginning of the one after."""
-    trace = trial_of(TWO_STEPS, "replay", 0).run(()).trace
-    passages = passages_of(trace)
-    one, two = Step("o-1", "look_up", 1), Step("o-1", "charge", 1)
-    assert list(passages) == [one, two]
-    assert reach_of(passages, len(trace)) == {one: (0, passages[two].first), two: (passages[one].last, len(trace))}
-
-
-def test_an_execution_without_steps_is_one() -> None:
-    """Where no record tells of a step, an execution is a step as a whole."""
-
-    @workflow
-    async def nothing_to_do(ctx: WorkflowContext, order: Any) -> None:
-        return None
-
-    passages = passages_of(trial_of(Scenario(nothing_to_do, (ID,), PAYMENTS), "replay", 0).run(()).trace)
-    assert [step.execution for step in passages] == ["o-1"]
-
-
 # --- beside a sweep ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("scenario", "model", "faults", "depth"),
@@ -173,6 +207,8 @@ def test_an_execution_without_steps_is_one() -> None:
         pytest.param(ARTICLE, "replay", ("refuse", "lose_request", "slow"), 2, id="the article's order"),
         pytest.param(TWO_STEPS, "replay", ("refuse", "cancel"), 2, id="two steps, asked to stop"),
         pytest.param(COMPENSATED, "replay", ("refuse", "error_after_effect"), 2, id="what was done is undone"),
+        pytest.param(CARELESS, "replay", ("slow", "lose_reply"), 2, id="the next step goes another way"),
+        pytest.param(NOTED, "replay", ("refuse",), 3, id="another way leads to a compensation"),
         pytest.param(of_two(PAY_TWICE), "replay", ("lose_reply", "refuse"), 2, id="two executions"),
     ],
 )
@@ -181,8 +217,8 @@ def test_it_finds_what_a_sweep_finds(scenario: Scenario, model: str, faults: tup
     than one and sets of more than one fault."""
     sweep = fault_sweep(scenario, model, faults=faults, depth=depth, executions=None)
     found = lineage_search(scenario, model, faults=faults, faults_max=depth, executions=None)
-    assert sets(found.found) == sets(sweep.smallest)
-    assert found.complete and len(found.found) == len(sweep.smallest)
+    assert sets(found.smallest) == sets(sweep.smallest)
+    assert found.complete and len(found.smallest) == len(sweep.smallest)
     steps = len(passages_of(found.trial.run(()).trace))
     assert found.runs < len(sweep.cases) if steps > 1 and depth > 1 else found.runs <= len(sweep.cases)
 
@@ -190,7 +226,7 @@ def test_it_finds_what_a_sweep_finds(scenario: Scenario, model: str, faults: tup
 def test_three_faults() -> None:
     """Three refusals of one call leave the charge of a workflow without compensation standing; 20 runs show that."""
     search = lineage_search(PLAIN, faults="refuse", faults_max=3)
-    assert [{str(one.place.subject) for one in case.placed} for case in search.found] == [
+    assert [{str(one.place.subject) for one in case.placed} for case in search.smallest] == [
         {"inventory.reserve"},
         {"email.send"},
         {"shipping.schedule"},
@@ -211,7 +247,7 @@ def test_what_a_step_returns_is_not_seen() -> None:
     """Two faults in two steps that meet only in what the first step returned are found by the sweep alone."""
     sweep = fault_sweep(UNLUCKY_TWICE, faults="refuse", depth=2)
     search = lineage_search(UNLUCKY_TWICE, faults="refuse", faults_max=2)
-    assert len(sweep.smallest) == 1 and not search.found
+    assert len(sweep.smallest) == 1 and not search.smallest
     assert "through their outcome only" in str(search)
 
 
@@ -222,8 +258,8 @@ def test_which_worker_is_hit_is_not_seen() -> None:
     earlier = Crash(after="task_started", of="reserve_inventory", execution="o-1")
     later = Crash(after="execution_ended", execution="o-1")
     assert [search.trial.run(faults).ok for faults in ([earlier], [later], [earlier, later])] == [True, True, False]
-    assert search.found and {earlier, later} not in sets(search.found)
-    assert not any(search.trial.run(case.faults).ok for case in search.found)
+    assert search.smallest and {earlier, later} not in sets(search.smallest)
+    assert not any(search.trial.run(case.faults).ok for case in search.smallest)
 
 
 # --- the result -------------------------------------------------------------------------------------------------------
@@ -248,10 +284,29 @@ def test_the_guarantee() -> None:
     )
 
 
+def test_the_bounds() -> None:
+    """What the baseline leaves out is named, as a sweep names it, and what lineage takes for granted."""
+    scenario = replace(PAY, faults=(Crash(at="1s"),))
+    bounds = fault_sweep(scenario, faults="refuse").bounds
+    assert "left out" in bounds
+    search = lineage_search(scenario, faults="refuse", faults_max=1)
+    assert search.bounds == f"{bounds}; takes it that a step depends on the steps before through their outcome only"
+
+
+def test_as_plain_data() -> None:
+    """What a sweep has too stands under the same name; found sets are told in the same words."""
+    sweep = fault_sweep(KEYLESS, faults="lose_reply").to_json()
+    search = lineage_search(KEYLESS, faults="lose_reply", faults_max=1).to_json()
+    assert search.keys() - sweep.keys() == {"combinations", "complete"} and sweep.keys() - search.keys() == {"coverage"}
+    same = sweep.keys() & search.keys() - {"guarantee", "bounds", "crash_points"}
+    assert {name: search[name] for name in same} == {name: sweep[name] for name in same}
+    assert search["crash_points"] > sweep["crash_points"] and search["violations"] == len(search["smallest"]) == 3
+
+
 def test_it_stops_at_the_first() -> None:
     """With `first` one fault set is enough, and nothing is claimed about others."""
     search = found_in(PAY_TWICE, first=True)
-    assert len(search.found) == 1 and not search.complete and not search.ok
+    assert len(search.smallest) == 1 and not search.complete and not search.ok
     assert search.runs < found_in(PAY_TWICE, faults_max=1).runs
 
 
@@ -265,7 +320,7 @@ def test_a_limit_of_runs() -> None:
 def test_broken_without_any_fault() -> None:
     """Where the calm run goes wrong, the empty set is the smallest, and no other run is made."""
     search = found_in(PAY, invariants=(lambda run: "never good",))
-    assert [case.placed for case in search.found] == [()] and search.runs == 1
+    assert [case.placed for case in search.smallest] == [()] and search.runs == 1
 
 
 def test_nothing_to_hit() -> None:

@@ -431,6 +431,20 @@ def test_a_crash_matrix_counts_what_survived(points: int) -> None:
     assert collisions(figure) == []
 
 
+@pytest.mark.parametrize("points", [3, 60])
+def test_long_names_of_crash_points_are_shortened(points: int) -> None:
+    """However long a label is, it stays clear of the tiles and within the figure."""
+    name = "a_service_with_a_very_long_name.and_a_longer_operation answer is seen → recorded"
+    rows = [(f"{name} ({row}th)", dict.fromkeys(MODELS, "completed")) for row in range(points)]
+    figure = crash_matrix(rows, MODELS)
+    assert all(label.endswith("…") for label in texts(figure, "label")[:points])
+    assert collisions(figure) == []
+    edge = min(patch.get_window_extent().x0 for patch in figure.axes[0].patches if patch.get_gid())
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    labels = [text for text in figure.axes[0].texts if text.get_gid() == "label"]
+    assert all(label.get_window_extent(renderer).x1 < edge for label in labels)
+
+
 # --- the palette
 def test_every_verdict_has_a_look_of_its_own() -> None:
     """Each verdict has another letter, and each bad one another fill."""

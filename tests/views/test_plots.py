@@ -131,6 +131,15 @@ def test_two_panels_can_be_read(size: int) -> None:
     assert above.get_xlim() == below.get_xlim()
 
 
+def test_two_panels_count_time_in_the_same_unit() -> None:
+    """Executions of seconds and attempts of hours stand where they belong on one axis of hours."""
+    short = pd.DataFrame({"arrived_us": [0], "ended_us": [90 * SECOND]})
+    figure = load_and_retries(short, pd.DataFrame({"started_us": [0, 5 * HOUR], "attempt": [1, 2]}))
+    xs, _ = (list(map(float, data)) for data in figure.axes[1].lines[0].get_data())
+    assert xs == [0, pytest.approx(90 / 3600), 5]
+    assert figure.axes[2].get_xlabel() == "simulated time (h)"
+
+
 def test_texts_that_collide_would_be_found() -> None:
     """The same check finds two labels that are put on top of each other, and one that is cut off."""
     figure = durations(executions(3))

@@ -20,6 +20,9 @@ from durable_sim.views import sweep_tables, tables
 from durable_sim.views.crash_points import crash_rows, first_to_break
 from durable_sim.views.sweep_tables import cases_table, deploys_table
 from durable_sim.views.tables import TABLES, windows_table
+from durable_sim.workflows.activity_context import ActivityContext
+from durable_sim.workflows.context import WorkflowContext
+from durable_sim.workflows.definitions import activity, workflow
 from durable_sim.world.faults import Crash, Pause, Script
 
 ORDER = ({"order_id": "o-1"},)
@@ -133,18 +136,35 @@ def test_a_case_with_two_faults_tells_the_place_of_the_last() -> None:
     assert pairs and table["fault"].str.contains(", then ").sum() == len(pairs)
 
 
-def test_a_row_is_a_deploy() -> None:
-    """A step more in the middle is not safe for all histories; the row says where and what goes wrong."""
-    from durable_sim.studies.deploys import BASE, CHANGES
-    from durable_sim.studies.plans import services, workflow_of
+@activity
+async def pay(ctx: ActivityContext, number: int) -> object:
+    """Charge somebody something."""
+    return await ctx.service("payments").charge(f"c-{number}", 1 + number, idempotency_key=ctx.idempotency_key)
 
-    old, new = workflow_of(BASE), workflow_of(CHANGES["insert a step before"])
-    sweep = deploy_sweep(Scenario(old, ({"id": "e-1"},), services()), new, faults=("crash",))
+
+@workflow
+async def one_then_two(ctx: WorkflowContext, order: object) -> None:
+    """Two charges."""
+    for number in (1, 2):
+        await ctx.execute_activity(pay, number, start_to_close_timeout="30s")
+
+
+@workflow
+async def both_at_once(ctx: WorkflowContext, order: object) -> None:
+    """The same two charges, at the same time: another history."""
+    pays = (ctx.execute_activity(pay, number, start_to_close_timeout="30s") for number in (1, 2))
+    await ctx.gather(*pays)
+
+
+def test_a_row_is_a_deploy() -> None:
+    """Other code is not safe for all histories; the row says where and what goes wrong."""
+    sweep = deploy_sweep(Scenario(one_then_two, ORDER, shop(), horizon="10m"), both_at_once, faults=("crash",))
     table = deploys_table(sweep.shipped, model="replay")
     assert len(table) == len(sweep.shipped)
-    assert int(table["safe"].sum()) == sweep.fates["safe"] < len(table)
+    assert 0 < int(table["safe"].sum()) == sweep.fates["safe"] < len(table)
     assert (table["safe"] == (table["fate"] == "safe")).all()
     assert table[~table["safe"]]["first"].notna().all()
+    assert set(table["history"]) > {"calm"}
 
 
 @pytest.mark.parametrize("maker", [cases_table, deploys_table])

@@ -1,0 +1,137 @@
+"""report: one HTML file that shows a scenario under its execution models."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from durable_sim.api import Comparison, Run, run_scenario
+from durable_sim.checks.owed import debts
+from durable_sim.cli.common import OK, model_of, on_scenarios, repeat, seed_of, warn, with_seed
+from durable_sim.durations import MINUTE, format_us
+from durable_sim.errors import UserError
+from durable_sim.files.scenario_file import LoadedScenario, load
+from durable_sim.health.baseline import baseline_of, ordinary
+from durable_sim.health.health import Health, health_of
+from durable_sim.models.registry import MODELS
+from durable_sim.search.narrowing import narrowed
+from durable_sim.search.result import Sweep
+from durable_sim.search.sweep import crash_sweep
+from durable_sim.search.witness import Witness
+from durable_sim.simulation.run import simulate
+
+SAMPLES_MAX = 2_000
+"""A longer run is sampled less often than once a minute, else its figure has more points than anybody can see."""
+
+
+def add(commands: Any) -> None:
+    """Add the command of this file."""
+    help = "one HTML file: outcomes, the worst stories, the faults that are enough, health, tables, how to repeat it"
+    report = on_scenarios(commands, "report", help, _report)
+    report.add_argument("scenario", metavar="SCENARIO", help="a scenario file")
+    report.add_argument("--html", metavar="FILE", type=Path, required=True, help="where to write it")
+    report.add_argument(
+        "--model",
+        metavar="M",
+        dest="models",
+        action="append",
+        default=None,
+        help=f"an execution model: {', '.join(MODELS)} (may be given several times; default: those of the file)",
+    )
+    with_seed(report)
+    report.add_argument(
+        "--crashes", action="store_true", help="also let a crash strike at every place of the first execution"
+    )
+
+
+def _report(options: argparse.Namespace) -> int:
+    report_html = _maker()
+    loaded = load(options.scenario, options.changes)
+    compared = _compared(loaded, options)
+    sweeps = _sweeps(loaded, compared, seed_of(options, loaded)) if options.crashes else {}
+    text = report_html(
+        compared.runs,
+        question=loaded.file.question,
+        repeat={"this report": compared.repeat},
+        smallest=_smallest(compared, loaded, options.changes),
+        sweeps=sweeps,
+        health=_health(compared.worst),
+    )
+    _write(text, options.html)
+    _tell(compared, options.html, sweeps, options.json)
+    return OK
+
+
+def _maker() -> Any:
+    try:
+        from durable_sim.views.report import report_html  # pandas and matplotlib only where a report is wanted
+    except ModuleNotFoundError:
+        raise UserError("report needs pandas and matplotlib: pip install 'durable_sim[views]'") from None
+    return report_html
+
+
+def _compared(loaded: LoadedScenario, options: argparse.Namespace) -> Comparison:
+    """The runs, each with the command that makes it alone; the comparison with the one that makes the report."""
+    seed = seed_of(options, loaded)
+    scenario = loaded.scenario(seed)
+    owed = debts(scenario, seed)
+    models = list(dict.fromkeys(model_of(name, loaded) for name in options.models or loaded.file.models))
+    bar = tqdm(models, delay=1, leave=False, unit="model", disable=None)
+    commands = {model: repeat("run", loaded, seed, options.changes, model) for model in models}
+    runs = {model: run_scenario(scenario, model, seed, owed=owed, repeat=commands[model]) for model in bar}
+    warn(loaded, owed, runs.values())
+    chosen = [f"--model {model}" for model in models] if options.models else []
+    words = [repeat("report", loaded, seed, options.changes), *chosen, *(["--crashes"] if options.crashes else [])]
+    return Comparison(runs, loaded.name, seed, " ".join([*words, f"--html {loaded.name}.html"]))
+
+
+def _smallest(compared: Comparison, loaded: LoadedScenario, changes: Sequence[str]) -> Witness | None:
+    """What is enough to break the worst run; None where nothing is wrong, or no execution is to blame."""
+    if not compared.worst.worst.violations:
+        return None
+    try:
+        return narrowed(compared.worst, loaded.source, tuple(changes))
+    except UserError as error:
+        print(f"durable-sim: warning: {error}", file=sys.stderr)
+        return None
+
+
+def _sweeps(loaded: LoadedScenario, compared: Comparison, seed: int) -> dict[str, Sweep]:
+    bar = tqdm(compared.runs, delay=1, leave=False, unit="model", disable=None)
+    return {model: crash_sweep(loaded.scenario(seed), model, seed=seed) for model in bar}
+
+
+def _health(run: Run) -> Health | None:
+    """What a monitoring system would have seen of a run; None where there is too little for any rule to judge."""
+    try:
+        normal = baseline_of(simulate(ordinary(run.recording.scenario), run.model, run.seed))
+    except UserError:  # on an ordinary day none ends either
+        return None
+    span_us = run.recording.ended_us + normal.expected_us
+    minutes = max(1, -(-span_us // (SAMPLES_MAX * MINUTE)))
+    health = health_of(run.recording, normal, step=format_us(minutes * MINUTE))
+    return health if any(signal.judged for signal in health.signals) else None
+
+
+def _write(text: str, path: Path) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"--html {path}: cannot be written ({error.strerror}); give another file") from None
+
+
+def _tell(compared: Comparison, path: Path, sweeps: Mapping[str, Sweep], as_json: bool) -> None:
+    if as_json:
+        guarantees = {"guarantees": {model: sweep.guarantee for model, sweep in sweeps.items()}} if sweeps else {}
+        print(json.dumps({**compared.to_json(), **guarantees, "html": str(path)}))
+        return
+    print(compared.summary())
+    for sweep in sweeps.values():
+        print(sweep.guarantee)
+    print(f"written: {path}")

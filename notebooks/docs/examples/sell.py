@@ -1,0 +1,65 @@
+"""An order that can be undone: charge, wait a day, book the parcel; and what became of the code later."""
+
+import durable_sim as ds
+
+A_FEW = ds.RetryPolicy(initial_interval="1s", backoff_coefficient=2, maximum_attempts=3)
+UNTIL_DONE = ds.RetryPolicy(initial_interval="1s", backoff_coefficient=2, maximum_interval="30s")
+
+
+@ds.activity
+async def charge_card(ctx, order):
+    payments = ctx.service("payments")
+    key, reference = ctx.idempotency_key, ctx.workflow_id
+    return await payments.charge(order["customer"], order["total"], idempotency_key=key, reference=reference)
+
+
+@ds.activity
+async def refund(ctx, order):
+    await ctx.service("payments").refund(reference=ctx.workflow_id)
+
+
+@ds.activity
+async def book_parcel(ctx, order):
+    await ctx.service("shipping").schedule(order["order_id"], idempotency_key=ctx.idempotency_key)
+
+
+@ds.activity
+async def log_order(ctx, order):
+    return f"{order['order_id']} is on its way"
+
+
+async def act(ctx, order, saga):
+    """Both steps; the undo is registered before its action."""
+    saga.add_compensation(
+        "refund",
+        lambda: ctx.execute_activity(refund, order, start_to_close_timeout="30s", retry_policy=UNTIL_DONE),
+    )
+    await ctx.execute_activity(charge_card, order, start_to_close_timeout="30s", retry_policy=A_FEW)
+    await ctx.sleep("1 day")
+    await ctx.execute_activity(book_parcel, order, start_to_close_timeout="30s", retry_policy=A_FEW)
+
+
+@ds.workflow
+async def sell(ctx, order):
+    saga = ds.Saga(ctx)
+    try:
+        await act(ctx, order, saga)
+    except (ds.ActivityError, ds.CancelledError):
+        await saga.compensate()
+        raise
+    return "sold"
+
+
+@ds.workflow(name="sell")
+async def sell_and_log(ctx, order):
+    """The next version: a step more, at the beginning."""
+    await ctx.execute_activity(log_order, order, start_to_close_timeout="30s")
+    return await sell(ctx, order)
+
+
+@ds.workflow(name="sell")
+async def sell_and_log_patched(ctx, order):
+    """The next version: a step more, for those that have not begun."""
+    if ctx.patched("log"):
+        await ctx.execute_activity(log_order, order, start_to_close_timeout="30s")
+    return await sell(ctx, order)
