@@ -6,7 +6,6 @@ one path: `run_scenario` simulates and judges.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,14 +15,14 @@ from durable_sim.checks.owed import Debt, debts
 from durable_sim.checks.replays import replays
 from durable_sim.checks.verdict import Judged, Judgement, judge
 from durable_sim.checks.violations import BAD, GOOD, VERDICTS, Verdict, Violation
-from durable_sim.durations import Duration
+from durable_sim.durations import SECOND, Duration
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.shop import shop
 from durable_sim.models.registry import MODELS, models_for
 from durable_sim.simulation.run import Recording, simulate
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.trace import Trace
-from durable_sim.views import text
+from durable_sim.views import html, text
 from durable_sim.views.story import story, story_lengths
 from durable_sim.world.faults import Fault, Stimulus
 from durable_sim.world.ledger import Entry, Owed
@@ -32,6 +31,11 @@ from durable_sim.world.services.base import ServiceSpec
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
+
+    from durable_sim.health.baseline import Baseline
+    from durable_sim.health.health import Health
+
+VACUOUS = "no planned fault hit anything in flight"
 
 
 @dataclass(frozen=True)
@@ -148,23 +152,29 @@ class Run:
         return timeline(self.recording, shown.execution.id, **options)
 
     def frame(self, table: str = "executions") -> DataFrame:
-        """One of the tables "executions", "effects", "faults", "trace", "violations". Needs the extra `views`.
+        """One of the tables of `durable_sim.views.tables.TABLES`: executions, attempts, calls, effects, events, faults,
+        trace, violations, workers. Needs the extra `views`.
 
         Raises:
             UnknownNameError: there is no such table.
         """
-        from durable_sim.views import tables  # pandas only where a table is wanted
+        from durable_sim.views.tables import TABLES  # pandas only where a table is wanted
 
-        makers: dict[str, Callable[[], DataFrame]] = {
-            "executions": lambda: tables.executions_table(self.recording, self.judgement),
-            "effects": lambda: tables.effects_table(self.recording),
-            "faults": lambda: tables.faults_table(self.recording),
-            "trace": lambda: tables.trace_table(self.recording),
-            "violations": lambda: tables.violations_table(self.judgement),
-        }
-        if table not in makers:
-            raise UnknownNameError("table", table, makers)
-        return makers[table]()
+        if table not in TABLES:
+            raise UnknownNameError("table", table, TABLES)
+        return TABLES[table](self)
+
+    def health(self, baseline: Baseline | None = None) -> Health:
+        """The four metrics of a running system over this run, and the alerts that they raise.
+
+        What is normal is measured in `baseline`, by default in a calm run of the same scenario.
+        """
+        from durable_sim.health.baseline import baseline_of, ordinary  # few runs are looked at like this
+        from durable_sim.health.health import health_of
+
+        if baseline is None:
+            baseline = baseline_of(simulate(ordinary(self.recording.scenario), self.model, self.seed))
+        return health_of(self.recording, baseline)
 
     def to_json(self) -> dict[str, Any]:
         """The run as plain data."""
@@ -196,7 +206,7 @@ class Run:
             f"calls that went wrong: {text.counts(self.recording.call_faults)}",
         ]
         if self.vacuous:
-            lines.append("WARNING: no planned fault hit anything in flight: this run shows nothing about them")
+            lines.append(f"WARNING: {VACUOUS}: this run shows nothing about them")
         lines += ["", self.story(execution), ""]
         lines += [str(violation) for violation in self.violations[:10]]
         if len(self.violations) > 10:
@@ -211,7 +221,21 @@ class Run:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        told = {"faults": text.counts(self.faults), "calls that went wrong": text.counts(self.recording.call_faults)}
+        rows = [
+            (one.execution.id, one.verdict, one.execution.status, _seconds(one.execution.ended_us))
+            for one in self.executions
+        ]
+        return html.run_card(
+            f"{self.model}, seed {self.seed}: {len(self.executions)} execution(s)",
+            self.verdicts,
+            self.violations,
+            self.story(),
+            told=told,
+            warning=VACUOUS if self.vacuous else "",
+            executions=rows,
+            repeat=self.repeat,
+        )
 
 
 @dataclass(frozen=True)
@@ -298,7 +322,7 @@ class Comparison:
         lines = [self.summary()]
         vacuous = [model for model, run in self.runs.items() if run.vacuous]
         if vacuous:
-            lines.append(f"WARNING: no planned fault hit anything in flight under {', '.join(vacuous)}")
+            lines.append(f"WARNING: {VACUOUS} under {', '.join(vacuous)}")
         worst = self.worst
         lines += [
             "",
@@ -309,7 +333,17 @@ class Comparison:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        told = {model: (len(run.violations), run.repeats, run.faults["hit"]) for model, run in self.runs.items()}
+        vacuous = [model for model, run in self.runs.items() if run.vacuous]
+        return html.comparison_card(
+            f"{self.name or 'comparison'}, seed {self.seed}",
+            self.verdicts,
+            told=told,
+            headings=("violations", "repeats", "faults that hit"),
+            story="" if self.worst.ok else self.worst.story(),
+            warning=f"{VACUOUS}: {', '.join(vacuous)}" if vacuous else "",
+            repeat=self.repeat,
+        )
 
 
 def run_scenario(
@@ -462,6 +496,10 @@ def scenario_of(
         faults=tuple(faults),
         **given,
     )
+
+
+def _seconds(time_us: int | None) -> float | None:
+    return None if time_us is None else time_us / SECOND
 
 
 def _violation_json(violation: Violation) -> dict[str, Any]:

@@ -165,7 +165,7 @@ figure = sweep_curve(
     title="How often a charge without a key is made twice",
     subtitle="A worker crashes every 5 s on average. Dotted: 1 - exp(-λw).",
 )
-figure.axes[0].plot(measured["window_s"], closed_form, color="black", linestyle=":")
+figure.axes[-1].plot(measured["window_s"], closed_form, color="black", linestyle=":")
 figure
 
 # %%

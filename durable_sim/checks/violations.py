@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Literal
 
 from durable_sim.durations import seconds
@@ -45,6 +46,9 @@ class Violation:
     found: str
     expected: str
     time_us: int | None = None
+
+    def _repr_html_(self) -> str:
+        return f"<div><strong>{escape(self.kind.replace('_', ' '))}</strong> {escape(str(self))}</div>"
 
     def __str__(self) -> str:
         when = "at the end" if self.time_us is None else f"at {seconds(self.time_us)}"

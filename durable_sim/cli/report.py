@@ -55,11 +55,13 @@ def _report(options: argparse.Namespace) -> int:
     loaded = load(options.scenario, options.changes)
     compared = _compared(loaded, options)
     sweeps = _sweeps(loaded, compared, seed_of(options, loaded)) if options.crashes else {}
+    smallest = _smallest(compared, loaded, options.changes)
+    least = {} if smallest is None else {"the smallest": f"durable-sim run --replay {smallest.token}"}
     text = report_html(
         compared.runs,
         question=loaded.file.question,
-        repeat={"this report": compared.repeat},
-        smallest=_smallest(compared, loaded, options.changes),
+        repeat={"this report": compared.repeat, **least},
+        smallest=smallest,
         sweeps=sweeps,
         health=_health(compared.worst),
     )

@@ -11,7 +11,6 @@ What a killed worker leaves half done at an index is not the question here; a cr
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,7 +32,7 @@ from durable_sim.search.trial import Trial, trial_of
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.trace import Record
-from durable_sim.views import text
+from durable_sim.views import html, text
 from durable_sim.world.faults import Deploy, Fault
 
 SAFE, REPEATED, FAILED, ERROR = "safe", "repeated", "failed", "error"
@@ -158,7 +157,9 @@ class DeploySweep:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        histories = Counter(self.words(shipped) for shipped in self.by_history.values())
+        unsafe = [(str(one), str(one.violations[0])) for one in self.unsafe]
+        return html.deploys_card(self.guarantee, self.ok, self.fates, dict(histories.most_common()), unsafe)
 
 
 def deploy_sweep(

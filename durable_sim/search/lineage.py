@@ -24,7 +24,6 @@ A sweep of the same depth is exhaustive; this is for where a sweep takes too lon
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,6 +43,7 @@ from durable_sim.search.result import Case, Placed, bounds_of, count_verdicts
 from durable_sim.search.sometimes import campaign
 from durable_sim.search.trial import Invariant, Trial, trial_of
 from durable_sim.simulation.scenario import Scenario
+from durable_sim.views import html
 
 
 class Goal(NamedTuple):
@@ -162,7 +162,8 @@ class LineageSearch:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        found = [(str(case), str(case.violations[0])) for case in self.smallest]
+        return html.sweep_card(self.guarantee, self.ok, self.verdicts, found, bounds=self.bounds)
 
 
 def lineage_search(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from durable_sim.search.coverage import Coverage, Struck
 from durable_sim.search.families import CALL_FAMILIES
 from durable_sim.search.places import Place
 from durable_sim.search.trial import Trial
-from durable_sim.views import text
+from durable_sim.views import html, text
 from durable_sim.world.faults import Fault, Script
 
 
@@ -216,7 +215,10 @@ class Sweep:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        found = [(str(case), str(case.violations[0])) for case in self.smallest]
+        return html.sweep_card(
+            self.guarantee, self.ok, self.verdicts, found, bounds=self.bounds, coverage=str(self.coverage)
+        )
 
 
 def bounds_of(trial: Trial, families: tuple[str, ...]) -> str:

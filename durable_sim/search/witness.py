@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from durable_sim.search.minimal import smallest
 from durable_sim.search.trial import Trial
 from durable_sim.simulation.fingerprint import fingerprint
 from durable_sim.trace import Record
+from durable_sim.views import html
 from durable_sim.views.code import code_of, pytest_of
 from durable_sim.world.faults import Fault
 
@@ -97,7 +97,11 @@ class Witness:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        told = {"faults": self.faults_as_code}
+        repeat = f"durable-sim run --replay {self.token}"
+        return html.card(
+            self.violation.subject, False, html.text_block(self.story()), html.facts(told | {"repeat": repeat})
+        )
 
 
 def _verdict(violation: Violation) -> str:

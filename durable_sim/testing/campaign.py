@@ -98,14 +98,15 @@ class Campaign:
             "",
             f"faults: {found.faults_as_code}",
         ]
-        lines.append(f"repeat: pytest {self._name!r} --durable-replay {found.token}")
+        lines.append(f"repeat: {repeated(self._name, found)}")
         if self._options.report is not None:
             lines.append(f"written: {', '.join(map(str, write(found, self._options.report, self._name)))}")
         pytest.fail("\n".join(lines), pytrace=False)
 
 
 def write(found: Witness, folder: Path, name: str) -> list[Path]:
-    """Write a violation into a folder: story and test as text, and its timeline where matplotlib is installed."""
+    """Write a violation into a folder: story and test as text; where the extra `views` is installed, its timeline and a
+    report."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,9 +115,17 @@ def write(found: Witness, folder: Path, name: str) -> list[Path]:
     text = folder / f"{stem}.txt"
     text.write_text(f"{found}\n\n{found.run.report()}\n\n{found.as_test()}", encoding="utf-8")
     try:
-        figure = found.timeline()
+        from durable_sim.views.report import report_html  # pandas and matplotlib only where something is written
     except ModuleNotFoundError:  # without the extra `views`
         return [text]
-    picture = folder / f"{stem}.svg"
-    figure.savefig(picture)
-    return [text, picture]
+    picture, page = folder / f"{stem}.svg", folder / f"{stem}.html"
+    found.timeline().savefig(picture)
+    repeat = {"this test": repeated(name, found)}
+    whole = report_html({found.run.model: found.run}, question=f"What breaks {name}?", repeat=repeat, smallest=found)
+    page.write_text(whole, encoding="utf-8", newline="\n")
+    return [text, picture, page]
+
+
+def repeated(name: str, found: Witness) -> str:
+    """The command that makes only this run of a test again."""
+    return f"pytest {name!r} --durable-replay {found.token}"

@@ -44,9 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make our Hypothesis profiles known before Hypothesis chooses one."""
     if str(config.getoption("--hypothesis-profile", default=None)).startswith("durable"):
-        from durable_sim.testing import profiles  # Hypothesis only where it is wanted
+        from durable_sim.testing.profiles import register  # Hypothesis only where it is wanted
 
-        profiles.register()
+        register()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -223,21 +223,6 @@ def deploys_card(
     )
 
 
-def history_card(title: str, rows: Sequence[Sequence[object]]) -> Html:
-    """A history: rows (number, time in microseconds, type, what else is to be said)."""
-    shown = [(number, seconds(time_us), tag("strong", type), words) for number, time_us, type, words in rows]  # type: ignore[arg-type]
-    whole = table(("event", "time", "type", ""), shown)
-    return card(title, None, fold(_counted(len(rows), "event"), whole, open=len(rows) <= 30))
-
-
-def violation_card(violation: Violation) -> Html:
-    """One violation."""
-    who = "the whole run" if violation.execution is None else violation.execution
-    when = "at the end" if violation.time_us is None else seconds(violation.time_us)
-    what = {"found": violation.found, "expected": violation.expected, "when": when}
-    return card(f"{who}: {violation.subject}", None, joined([badge(violation.kind), " ", facts(what)]))
-
-
 def violations_part(violations: Sequence[Violation]) -> Html:
     """Violations as a table that is open if it is short; the words "no violations" where there are none."""
     if not violations:

@@ -6,7 +6,7 @@ HTML file. Always holds: the same runs give the same text; what is cut says how 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import pandas as pd
@@ -44,7 +44,7 @@ from durable_sim.workflows.definitions import definition_of
 
 STORIES_MAX: Final = 4
 """Of more models that go wrong only the worst are told in full."""
-SETS_MAX: Final = 5
+SETS_MAX: Final = 3
 """So many of the smallest sets of faults are shown of each sweep."""
 DIGITS: Final = 12
 """So much of the digest of a trace tells one run from another."""
@@ -100,10 +100,6 @@ class Witnessed(Protocol):
     def faults_as_code(self) -> str:
         """The faults as they are written in Python."""
 
-    @property
-    def token(self) -> str:
-        """What repeats the run."""
-
     def story(self) -> str:
         """What happened, in a few lines."""
 
@@ -149,7 +145,7 @@ def report_html(
     Args:
         runs: of one scenario and seed, by model; a `Comparison` has them as `runs`.
         question: what the scenario is to answer.
-        repeat: commands by what they make, over those that the runs bring themselves.
+        repeat: commands by what they make, besides those that the runs bring themselves.
         smallest: what is enough to break the worst run; a `search.witness.Witness`.
         sweeps: what faults at every place did, by model; of `crash_sweep` or `fault_sweep`.
         health: what a monitoring system would have seen of one of the runs.
@@ -164,7 +160,7 @@ def report_html(
     scenario = ranked[0].recording.scenario
     sections = [
         Section("outcomes", "What became of the executions", _outcomes(runs)),
-        Section("repeat", "How to repeat it", _repeat(runs, repeat, smallest)),
+        Section("repeat", "How to repeat it", _repeat(runs, repeat)),
         Section("stories", "What went wrong" if wrong else "What happened", _stories(wrong, ranked[0])),
         *([Section("smallest", "The faults that are enough", _smallest(smallest, runs))] if smallest else []),
         *([Section("sweep", "A fault at every place", _sweeps(sweeps))] if sweeps else []),
@@ -227,12 +223,11 @@ def _model_row(run: Reported, met: Sequence[str]) -> Iterator[object]:
     yield from (run.faults[name] for name in ("planned", "fired", "hit"))
 
 
-def _repeat(runs: Mapping[str, Reported], commands: Mapping[str, str], smallest: Witnessed | None) -> Html:
+def _repeat(runs: Mapping[str, Reported], commands: Mapping[str, str]) -> Html:
     """Commands, and what tells whether it is the same again."""
     first = next(iter(runs.values())).recording
-    least = {} if smallest is None else {"the smallest": f"durable-sim run --replay {smallest.token}"}
     facts = {
-        **{name: command_part(words) for name, words in {**commands, **least}.items()},
+        **{name: command_part(words) for name, words in commands.items()},
         "seed": element("code", str(first.seed)),
         "version": element("code", f"durable_sim {__version__}"),
         "scenario": element("code", fingerprint(first.scenario)),
@@ -243,7 +238,8 @@ def _repeat(runs: Mapping[str, Reported], commands: Mapping[str, str], smallest:
         for digest in [run.recording.trace.digest()[:DIGITS]]
     ]
     headings = ("model", "digest of the trace", "records", "command")
-    return joined([pairs(facts), table_part("The runs", headings, rows)])
+    places = len(headings) if any(run.repeat for run in runs.values()) else len(headings) - 1
+    return joined([pairs(facts), table_part("The runs", headings[:places], [row[:places] for row in rows])])
 
 
 # --- stories --------------------------------------------------------------------------------------------------------
@@ -258,23 +254,27 @@ def _stories(wrong: Sequence[Reported], first: Reported) -> Html:
 
 
 def _story(run: Reported, id: str) -> Iterator[Html]:
-    """One execution: heading, timeline, what is wrong, the story."""
+    """One execution: heading, timeline, what is wrong with it and with the whole run, the story."""
     one = _shown(run)
-    name = one.execution.id
-    own = [violation for violation in run.violations if violation.execution == name]
-    subject = [f": {own[0].subject}"] if own else []
-    yield element("h3", f"{run.recording.model}, {name} ", badge(one.verdict), *subject)
+    wrong = _wrong_with(run, one)
+    subject = [f": {wrong[0].subject}"] if wrong else []
+    yield element("h3", f"{run.recording.model}, {one.execution.id} ", badge(one.verdict), *subject)
     yield _timeline(run, one, id)
-    if own:
-        yield table_part(f"What is wrong with {name}", ("what", "found", "expected", "when"), _wrong_rows(own))
-    yield fold(f"The story of {name}", text_part(story(run.recording, one)))
+    if wrong:
+        yield table_part("What is wrong", ("what", "execution", "found", "expected", "when"), list(map(_row, wrong)))
+    yield fold(f"The story of {one.execution.id}", text_part(story(run.recording, one)))
 
 
 def _timeline(run: Reported, one: Judged, id: str) -> Html:
-    name = one.execution.id
-    subjects = [violation.subject for violation in run.violations if violation.execution == name]
-    title = ", ".join([f"{name}: {_worded(one.verdict)}", *subjects[:1]])
-    return picture_part(timeline(run.recording, name, title=title), id)
+    subjects = [violation.subject for violation in _wrong_with(run, one)]
+    title = ", ".join([f"{one.execution.id}: {_worded(one.verdict)}", *subjects[:1]])
+    return picture_part(timeline(run.recording, one.execution.id, title=title), id)
+
+
+def _wrong_with(run: Reported, one: Judged) -> list[Violation]:
+    """What is wrong with an execution, then what is wrong with the run as a whole."""
+    by_name = {name: [each for each in run.violations if each.execution == name] for name in (one.execution.id, None)}
+    return [violation for violations in by_name.values() for violation in violations]
 
 
 def _shown(run: Reported) -> Judged:
@@ -285,10 +285,9 @@ def _shown(run: Reported) -> Judged:
     return next((one for one in run.judgement.executions if one.execution.id in named), run.worst)
 
 
-def _wrong_rows(violations: Iterable[Violation]) -> list[tuple[object, ...]]:
-    return [
-        (joined([badge(one.kind), " ", one.subject]), one.found, one.expected, _when(one.time_us)) for one in violations
-    ]
+def _row(one: Violation) -> tuple[object, ...]:
+    what = joined([badge(one.kind), " ", one.subject])
+    return what, one.execution or "the whole run", one.found, one.expected, _when(one.time_us)
 
 
 def _when(time_us: int | None) -> str:
@@ -312,16 +311,29 @@ def _sweeps(sweeps: Mapping[str, Swept]) -> Html:
     rows = crash_rows({model: sweep.cases for model, sweep in sweeps.items()}, merged=True)
     figure = crash_matrix(rows, list(sweeps), subtitle="The worst verdict, where a place was struck several times.")
     shown = [
-        (model, tally(sweep.verdicts), sweep.guarantee.removeprefix(f"{model}: "), sweep.bounds)
-        for model, sweep in sweeps.items()
+        (model, tally(sweep.verdicts), sweep.guarantee.removeprefix(f"{model}: ")) for model, sweep in sweeps.items()
     ]
-    sets = [(model, str(case), str(case.violations[0])) for model, sweep in sweeps.items() for case in sweep.smallest]
-    tables = [table_part("What was shown", ("model", "executions", "guarantee", "bounds"), shown)]
-    if sets:
-        whole = sum(len(sweep.smallest) for sweep in sweeps.values())
-        headings = ("model", "faults", "what goes wrong")
-        tables.append(table_part("The smallest sets of faults", headings, sets, whole=whole))
-    return joined([*([picture_part(figure, "crashes")] if rows else []), *tables])
+    bounds = dict.fromkeys(sweep.bounds for sweep in sweeps.values())
+    return joined(
+        [
+            *(paragraph(f"Bounds: {words}.", class_="quiet") for words in bounds),
+            *([picture_part(figure, "crashes")] if rows else []),
+            table_part("What was shown", ("model", "executions", "guarantee"), shown),
+            _smallest_sets(sweeps),
+        ]
+    )
+
+
+def _smallest_sets(sweeps: Mapping[str, Swept]) -> Html:
+    """The first of the smallest sets of faults of each sweep; nothing where there are none."""
+    sets = [
+        (model, str(case), str(case.violations[0]))
+        for model, sweep in sweeps.items()
+        for case in sweep.smallest[:SETS_MAX]
+    ]
+    whole = sum(len(sweep.smallest) for sweep in sweeps.values())
+    headings = ("model", "faults", "what goes wrong")
+    return table_part("The smallest sets of faults", headings, sets, whole=whole) if sets else Html("")
 
 
 def _health(health: Health) -> Html:

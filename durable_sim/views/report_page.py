@@ -18,6 +18,8 @@ from durable_sim.views.svg import inline_svg
 
 ROWS_MAX: Final = 25
 """Longer tables are cut, and say so."""
+SHORT: Final = 10
+"""Tables of so many rows are printed on one page."""
 LINES_MAX: Final = 80
 """Longer texts are cut, and say so."""
 WORD_MAX: Final = 32
@@ -32,6 +34,7 @@ _STYLE: Final = (
 @media screen and (prefers-color-scheme: dark) {{
   :root {{ --ink: #E6EAEE; --muted: #A3ADB8; --rule: #4A535D; --grid: #2C333B; --zebra: #1C2128; --page: #14181D;
     --link: #7CC4F2; }}
+  span[style] {{ box-shadow: 0 0 0 1px var(--rule); }}
 }}
 """
     """
@@ -90,13 +93,15 @@ span { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   body { font-size: 10pt; }
   h2, h3, caption, summary { break-after: avoid; }
   h2 { margin-top: 1.4em; }
-  figure, tr, dl { break-inside: avoid; }
+  p, figure, tr, dl, .short { break-inside: avoid; }
+  p:has(+ figure) { break-after: avoid; }
   thead { display: table-header-group; }
   .scroll, .paper { overflow: visible; }
   .paper { border: none; }
   .paper svg { width: auto; max-width: 100%; max-height: 108mm; min-width: 0 !important; margin: 0; }
   table { width: auto; max-width: 100%; font-size: 8pt; }
-  th, td { padding-right: .8em; max-width: none; overflow-wrap: anywhere; }
+  th, td { padding-right: .8em; }
+  td { max-width: none; overflow-wrap: anywhere; }
   thead th { white-space: normal; }
   pre { font-size: 8pt; white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid var(--grid); }
 }
@@ -216,7 +221,7 @@ def table_part(
             element("thead", element("tr", *_headings(headings, numbers))),
             element("tbody", *body),
         ),
-        class_="scroll",
+        class_="scroll short" if len(shown) <= SHORT else "scroll",
         role="region",
         aria_label=caption,
         tabindex="0",

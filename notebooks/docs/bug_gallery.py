@@ -5,7 +5,17 @@ import inspect
 from collections.abc import Iterator
 from types import ModuleType
 
-from durable_sim.library.gallery import BUGS, columns, compensations, deploys, determinism, keys, retries, signals, workers
+from durable_sim.library.gallery import (
+    BUGS,
+    columns,
+    compensations,
+    deploys,
+    determinism,
+    keys,
+    retries,
+    signals,
+    workers,
+)
 from durable_sim.library.gallery.bug import Bug
 
 THEMES = (keys, compensations, retries, columns, workers, determinism, deploys, signals)

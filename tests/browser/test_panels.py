@@ -42,7 +42,7 @@ def move_to_the_charge(page: Page) -> Locator:
 
 
 def run_all_cells(page: Page) -> None:
-    """Run the notebook that is open in JupyterLab, once its kernel is there."""
+    """Run the notebook that is open in JupyterLab, once its kernel is there, to its end: its cells move controls."""
     page.wait_for_function(
         """() => {
             const widget = window.jupyterapp?.shell?.currentWidget;
@@ -50,7 +50,7 @@ def run_all_cells(page: Page) -> None:
             return kernel?.connectionStatus === "connected" && kernel?.status === "idle";
         }"""
     )
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
 
 def test_in_voila_the_slider_moves_the_crash(page: Page, voila: Any) -> None:

@@ -150,7 +150,7 @@ async def no_input(ctx: ds.WorkflowContext) -> None:
         ({"horizon": "0s"}, "scenario: horizon is 0s, expected more"),
         ({"horizon": 30}, "duration 30: a int has no unit; "),
         ({"faults": [ds.Crash(at="1s", worker="w9")]}, "unknown worker 'w9': known: w1, w2"),
-        ({"faults": [ds.Deploy(at="1s", version="v2")]}, "unknown code version 'v2': none is known here"),
+        ({"faults": [ds.Deploy(at="1s", version="v2")]}, "unknown code version 'v2': known: base"),
         ({"faults": [ds.Crash(after="reply_recieved")]}, "unknown kind of trace record 'reply_recieved': did you mean"),
         (
             {"faults": [ds.Crash(after="reply_sent", of="payments.chrge")]},

@@ -31,8 +31,9 @@ def a_run(alerts: list[tuple[int, int | None]], downs: list[tuple[int, int]]) ->
 
 
 def test_delays_and_false_alarms_by_hand() -> None:
-    """Three days: seen after 4 min, with a second alert in the aftermath that counts no more; seen after 10 min at the
-    very end of the aftermath, and one false alarm before; not seen at all, with an alert one minute too late."""
+    """Three days: seen after 4 min, and another alert 10 min after the end; seen after 10 min, 5 min after the end, and
+    one alert before; seen after 26 min, 6 min after the end. What comes after the aftermath is a false alarm; within
+    it, a second alert neither counts nor delays."""
     runs = [
         a_run([(104, 110), (130, 140)], [(100, 120)]),
         a_run([(50, 60), (110, None)], [(100, 105)]),
@@ -44,6 +45,7 @@ def test_delays_and_false_alarms_by_hand() -> None:
     assert (row.false_alarms, row.runs, row.days, row.false_alarms_per_day) == (3, Share(3, 3), 3.0, 1.0)
     row = detection_of(runs, aftermath="10m").row("step_failure_rate")
     assert row.incidents == Share(3, 3)
+    assert row.delays_us == (4 * MINUTE, 10 * MINUTE, 26 * MINUTE)
     assert (row.false_alarms, row.runs) == (1, Share(1, 3))
 
 

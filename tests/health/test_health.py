@@ -159,6 +159,12 @@ def test_the_outages_told_are_those_that_were_played() -> None:
         assert refused == within
 
 
+def test_the_calm_ends_an_outage() -> None:
+    """One that would have lasted until minute 80."""
+    health = seen(replace(a_day(outage=outage()), calm_after="70m"))
+    assert health.outages == (Down("payments", 60 * MINUTE, 70 * MINUTE),)
+
+
 def test_an_alert_is_a_fact_about_the_run_not_of_who_asks() -> None:
     """Twice the same, and the alerts come in the order of time."""
     one, other = (seen(a_day(outage=outage())) for _ in range(2))

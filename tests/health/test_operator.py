@@ -89,6 +89,12 @@ def test_the_most_attempts_come_from_the_engine_where_it_says_them(model: str, l
     assert {one.last_error for one in view.open if one.state == "failing"} == {REFUSED}
 
 
+def test_of_those_that_fail_the_one_with_most_attempts_comes_first() -> None:
+    """At 8.5 s the first order is in its second attempt, the other, refused at 5 s, still has its first behind it."""
+    view = operator_view(some("charge", "charge", outage=outage("0s", "1m")), 8_500_000)
+    assert [(one.id, one.steps[0].attempt) for one in view.open] == [("o-0", 2), ("o-1", 1)]
+
+
 def test_nothing_after_the_instant_is_seen() -> None:
     """An order that will fail is running; one that has ended is counted; one that has not come is not there."""
     recording = some("charge", "charge", outage=outage("0s", "1s"))

@@ -109,6 +109,12 @@ def test_a_sample_that_is_too_small_raises_nothing_and_may_end_an_alert() -> Non
     assert (alert.start_us, alert.end_us) == (2, 4)
 
 
+def test_a_sample_of_the_smallest_size_counts() -> None:
+    """Of 20 attempts 2 fail: an alert; of 19, none."""
+    found = [alerts_of(STEPS, Series("step_failure_rate", (Sample(1, 0.1, count),)), 0.05) for count in (19, 20)]
+    assert [len(alerts) for alerts in found] == [0, 1]
+
+
 def test_a_line_drawn_from_the_baseline_is_never_too_low() -> None:
     """Twice 0.1 active executions would be an alert whenever one is; the line is at 10."""
     assert ACTIVE.threshold(Baseline(expected="10s", active=0.1)) == 10

@@ -144,14 +144,15 @@ def test_options_of_the_command_line_go_before_those_of_tests(project: Project) 
     assert done.returncode == 0 and "pairs" in done.stdout and "seed 5" in done.stdout
 
 
-def test_a_failure_writes_a_timeline_and_a_test_to_paste(project: Project) -> None:
+def test_a_failure_writes_a_timeline_a_report_and_a_test_to_paste(project: Project) -> None:
     """Into the folder that --durable-report names."""
     done = project.pytest(BROKEN, "-n", "0", "-k", "replay", "--durable-report", "found")
     assert done.returncode == 1
     written = sorted(path.name for path in (project.folder / "found").iterdir())
-    assert written == ["test_shop.py-test_shop-replay.svg", "test_shop.py-test_shop-replay.txt"]
-    text = (project.folder / "found" / written[1]).read_text()
-    assert "def test_check_out() -> None:" in text and "<svg" in (project.folder / "found" / written[0]).read_text()
+    assert written == [f"test_shop.py-test_shop-replay.{ending}" for ending in ("html", "svg", "txt")]
+    page, picture, text = ((project.folder / "found" / name).read_text() for name in written)
+    assert "def test_check_out() -> None:" in text and "<svg" in picture
+    assert "What breaks test_shop.py::test_shop[replay]?" in page and "--durable-replay" in page
 
 
 def test_it_works_in_parallel(project: Project) -> None:

@@ -19,13 +19,11 @@ from durable_sim.views.html import (
     comparison_card,
     deploys_card,
     fold,
-    history_card,
     html_of,
     run_card,
     sweep_card,
     table,
     tally,
-    violation_card,
 )
 from durable_sim.views.looks import VERDICT_LOOKS
 
@@ -50,9 +48,6 @@ CARDS = {
     ),
     "sweep": sweep_card(EVIL, False, {"stuck": 1}, [(EVIL, EVIL)], bounds=EVIL, coverage=EVIL, repeat=EVIL),
     "deploys": deploys_card(EVIL, False, {"stuck": 1, "safe": 2}, {EVIL: 3}, [(EVIL, EVIL)], repeat=EVIL),
-    "history": history_card(EVIL, [(1, 0, EVIL, EVIL)]),
-    "violation": violation_card(WRONG),
-    "violation of the run": violation_card(GOOD),
 }
 
 

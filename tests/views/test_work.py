@@ -126,6 +126,13 @@ def test_a_call_tells_what_the_caller_saw_and_what_the_world_did() -> None:
     assert (lost.outcome, lost.effects, lost.error) == ("timed_out", 1, "CallTimeout")
 
 
+def test_a_call_whose_caller_dies_has_no_answer() -> None:
+    """The crash in the middle of a call cuts that one off, and no other."""
+    found = calls(played("replay", CRASH))
+    assert [one.operation for one in found if one.outcome == "caller_died"] == ["reserve"]
+    assert "under_way" not in {one.outcome for one in found}
+
+
 # --- lives
 def test_each_start_of_a_worker_is_a_life(stormy: Recording) -> None:
     """As many lives as starts, as many ends as deaths, as many attempts as were begun."""

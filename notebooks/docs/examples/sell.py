@@ -20,7 +20,14 @@ async def refund(ctx, order):
 
 @ds.activity
 async def book_parcel(ctx, order):
-    await ctx.service("shipping").schedule(order["order_id"], idempotency_key=ctx.idempotency_key)
+    shipping = ctx.service("shipping")
+    key, reference = ctx.idempotency_key, ctx.workflow_id
+    await shipping.schedule(order["order_id"], idempotency_key=key, reference=reference)
+
+
+@ds.activity
+async def void_label(ctx, order):
+    await ctx.service("shipping").void(reference=ctx.workflow_id)
 
 
 @ds.activity
@@ -29,13 +36,15 @@ async def log_order(ctx, order):
 
 
 async def act(ctx, order, saga):
-    """Both steps; the undo is registered before its action."""
-    saga.add_compensation(
-        "refund",
-        lambda: ctx.execute_activity(refund, order, start_to_close_timeout="30s", retry_policy=UNTIL_DONE),
-    )
+    """Both steps; the undo of each is registered before it."""
+
+    def undo(activity):
+        return lambda: ctx.execute_activity(activity, order, start_to_close_timeout="30s", retry_policy=UNTIL_DONE)
+
+    saga.add_compensation("refund", undo(refund))
     await ctx.execute_activity(charge_card, order, start_to_close_timeout="30s", retry_policy=A_FEW)
     await ctx.sleep("1 day")
+    saga.add_compensation("void the label", undo(void_label))
     await ctx.execute_activity(book_parcel, order, start_to_close_timeout="30s", retry_policy=A_FEW)
 
 
