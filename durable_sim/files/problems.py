@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from durable_sim.durations import duration_us
 from durable_sim.errors import DurationError, ScenarioError, did_you_mean
 from durable_sim.randomness import Constant, Exponential, LogNormal, Uniform
-from durable_sim.world.faults import Fault, Outage, Stimulus
+from durable_sim.world.faults import Downtime, Fault, Outage, Stimulus
 
 A_SPAN = "expected a time span such as '30s', '1h30m' or '250 ms'"
 _A_DISTRIBUTION = "expected { value }, { low, high }, { mean } or { p50, p99 } with time spans"
@@ -34,7 +34,7 @@ _KINDS: Mapping[str, Mapping[str, type]] = MappingProxyType(  # lists of tables 
 )
 _SPANS = {  # the keys of all settings that are checked as a whole
     field.name
-    for kind in (*get_args(Fault | Stimulus), *_DISTRIBUTIONS.values(), Outage)
+    for kind in (*get_args(Fault | Stimulus), *_DISTRIBUTIONS.values(), Outage, Downtime)
     for field in fields(kind)
     if str(field.type).startswith("Duration")
 }

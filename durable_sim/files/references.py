@@ -110,6 +110,7 @@ def _services(given: Data, specs: Mapping[str, ServiceSpec]) -> Iterator[str]:
             service = specs[name].service
             yield from _mixture(settings, path)
             yield from _mixture(_table(settings, "outage"), f"{path}.outage")
+            yield from _mixture(_table(settings, "downtime"), f"{path}.downtime")
             for operation, own in _table(settings, "operations").items():
                 place = joined(f"{path}.operations", operation)
                 if operation not in service.operations():

@@ -12,10 +12,10 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from durable_sim.durations import duration_us
 from durable_sim.errors import ScenarioError, UnknownNameError, UserError
@@ -26,7 +26,7 @@ from durable_sim.library.workloads import Workload, find_workload
 from durable_sim.models.registry import COMMON_MODELS
 from durable_sim.randomness import Distribution, Randomness
 from durable_sim.simulation.scenario import Arrivals, Scenario
-from durable_sim.world.faults import Fault, Mixture, Outage, Stimulus
+from durable_sim.world.faults import Downtime, Fault, Mixture, Outage, Stimulus
 from durable_sim.world.ledger import Owed
 from durable_sim.world.services.base import OperationSpec, ServiceSpec
 
@@ -70,23 +70,32 @@ class OperationSettings(_Strict):
 
 
 class ServiceSettings(_Strict):
-    """Settings of one service, over those of the workload's own."""
+    """Settings of one service, over those of the workload's own. An outage comes at random, a downtime at its time."""
 
     latency: Distribution | None = None
     client_timeout: PositiveSpan | None = None
     faults: Mixture | None = None
     outage: Outage | None = None
+    downtime: Downtime | None = None
     operations: dict[str, OperationSettings] = {}
     options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_trouble(self) -> Self:
+        if self.outage is not None and self.downtime is not None:
+            raise UserError("downtime: there is an outage too, expected one of them")
+        return self
 
     def over(self, spec: ServiceSpec) -> ServiceSpec:
         """The service with these settings."""
         own = {name: OperationSpec(**dict(settings)) for name, settings in self.operations.items()}
-        given = {
-            name: value
-            for name in ("latency", "client_timeout", "faults", "outage")
-            if (value := getattr(self, name)) is not None
+        settings = {
+            "latency": self.latency,
+            "client_timeout": self.client_timeout,
+            "faults": self.faults,
+            "outage": self.downtime or self.outage,
         }
+        given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
         return replace(spec, operations={**spec.operations, **own}, options={**spec.options, **self.options}, **given)
 
 

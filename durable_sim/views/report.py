@@ -13,7 +13,7 @@ import pandas as pd
 
 from durable_sim.checks.verdict import Judged
 from durable_sim.checks.violations import BAD, GOOD, VERDICTS, Violation
-from durable_sim.durations import seconds
+from durable_sim.durations import format_us, seconds
 from durable_sim.errors import UserError
 from durable_sim.health.health import Health
 from durable_sim.simulation.fingerprint import fingerprint
@@ -338,8 +338,10 @@ def _smallest_sets(sweeps: Mapping[str, Swept]) -> Html:
 
 def _health(health: Health) -> Html:
     """The four metrics; each rule in words is below the figure."""
-    words = f"What a monitoring system would have seen of the run under {health.model}. Normal: {health.baseline}."
-    return joined([paragraph(words), picture_part(health_panel(health), "health-panel")])
+    every = format_us(health.signals[0].series.points[0].time_us)
+    words = f"What a monitoring system would have seen of the run under {health.model}, sampled every {every}."
+    normal = paragraph(f"Normal: {health.baseline}.", class_="quiet")
+    return joined([paragraph(words), normal, picture_part(health_panel(health), "health-panel")])
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------

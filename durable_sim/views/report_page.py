@@ -98,7 +98,7 @@ span { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   thead { display: table-header-group; }
   .scroll, .paper { overflow: visible; }
   .paper { border: none; }
-  .paper svg { width: auto; max-width: 100%; max-height: 108mm; min-width: 0 !important; margin: 0; }
+  .paper svg { width: auto; max-width: 100% !important; min-width: 0 !important; max-height: 108mm; margin: 0; }
   table { width: auto; max-width: 100%; font-size: 8pt; }
   th, td { padding-right: .8em; }
   td { max-width: none; overflow-wrap: anywhere; }
