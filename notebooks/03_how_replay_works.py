@@ -190,7 +190,9 @@ def replayed_events(steps, cache):
     return sum(record.data["events"] for record in run.trace if record.kind == "replayed")
 
 
-read = pd.DataFrame({cache: [replayed_events(steps, cache) for steps in STEPS] for cache in ("warm", "cold")}, index=STEPS)
+read = pd.DataFrame(
+    {cache: [replayed_events(steps, cache) for steps in STEPS] for cache in ("warm", "cold")}, index=STEPS
+)
 read.rename_axis("steps")
 
 # %%

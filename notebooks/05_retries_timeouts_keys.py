@@ -165,7 +165,8 @@ figure = sweep_curve(
     title="How often a charge without a key is made twice",
     subtitle="A worker crashes every 5 s on average. Dotted: 1 - exp(-λw).",
 )
-figure.axes[-1].plot(measured["window_s"], closed_form, color="black", linestyle=":")
+along_s = [tenths / 10 for tenths in range(31)]
+figure.axes[-1].plot(along_s, [1 - exp(-at_s / EVERY_S) for at_s in along_s], color="black", linestyle=":")
 figure
 
 # %%
@@ -208,7 +209,9 @@ def longer_than(timeout):
 
 
 twice = {
-    timeout: ds.run(shipping_within(timeout), inputs=orders, services=carrier, seed=SEED).verdicts.get("duplicate_effect", 0)
+    timeout: ds.run(shipping_within(timeout), inputs=orders, services=carrier, seed=SEED).verdicts.get(
+        "duplicate_effect", 0
+    )
     for timeout in TIMEOUTS
 }
 tail = pd.DataFrame(

@@ -86,7 +86,10 @@ def scenario(**rules):
 
 
 sweeps = {
-    variant: {family: ds.fault_sweep(scenario(**rules), faults=family, oracles=["saga_shape"], seed=SEED) for family in FAMILIES}
+    variant: {
+        family: ds.fault_sweep(scenario(**rules), faults=family, oracles=["saga_shape"], seed=SEED)
+        for family in FAMILIES
+    }
     for variant, rules in VARIANTS.items()
 }
 rows = [
@@ -168,7 +171,13 @@ broken = {name: swept(BUGS[name], "broken") for name in RULES}
 fixed = {name: swept(BUGS[name], "fixed") for name in RULES}
 pd.DataFrame(
     [
-        (name, BUGS[name].mistake, BUGS[name].remedy, f"{len(sweep.found)} of {len(sweep.cases)}", str(sweep.smallest[0]))
+        (
+            name,
+            BUGS[name].mistake,
+            BUGS[name].remedy,
+            f"{len(sweep.found)} of {len(sweep.cases)}",
+            str(sweep.smallest[0]),
+        )
         for name, sweep in broken.items()
     ],
     columns=["bug", "mistake", "remedy", "runs that go wrong", "the smallest"],

@@ -115,7 +115,9 @@ sweeps["the same behind ctx.patched"]["replay"]
 def answer(sweep):
     """The calm history's answer."""
     calm = sweep.words(sweep.by_history[()])
-    return calm if sweep.ok else f"{calm} ({', '.join(fate.replace('_', ' ') for fate in sweep.fates if fate != 'safe')})"
+    return (
+        calm if sweep.ok else f"{calm} ({', '.join(fate.replace('_', ' ') for fate in sweep.fates if fate != 'safe')})"
+    )
 
 
 answers = pd.DataFrame(
@@ -158,7 +160,9 @@ crash_matrix(
 )
 
 # %%
-deploys_table(sweeps["a step added before the last"]["replay"].by_history[()])[["index", "kind", "subject", "fate", "first"]]
+deploys_table(sweeps["a step added before the last"]["replay"].by_history[()])[
+    ["index", "kind", "subject", "fate", "first"]
+]
 
 # %% [markdown]
 # ## What an operator sees, and a rollback

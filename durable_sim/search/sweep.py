@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from durable_sim.checks.oracles import Oracle
-from durable_sim.errors import UserError
+from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.search.baseline import Executions
+from durable_sim.search.coverage import ALL_PHASES
 from durable_sim.search.explorer import At, Explorer, Progress
 from durable_sim.search.families import Settings, families_of
 from durable_sim.search.result import Case, Sweep
 from durable_sim.search.sometimes import campaign
 from durable_sim.search.trial import Invariant, trial_of
-from durable_sim.simulation.scenario import Scenario
+from durable_sim.simulation.scenario import RECORD_KINDS, Scenario
 
 
 def crash_sweep(
@@ -89,6 +90,7 @@ def fault_sweep(
 
     Raises:
         UserError: arguments that make no sweep.
+        UnknownNameError: a model, a family of faults or a word for a place that there is not.
     """
     if depth < 1:
         raise UserError(f"depth is {depth}, expected 1 or more")
@@ -96,4 +98,17 @@ def fault_sweep(
     explorer = Explorer(trial, families_of(faults), at, settings.for_scenario(scenario))
     with campaign() as marks:
         cases = tuple(Case.of(run, placed) for run, placed in explorer.runs((), depth, progress))
+    _check_words(at, trial.base.scenario, cases)
     return Sweep(trial, explorer.families, depth, at is None, cases, marks.never)
+
+
+def _check_words(at: At | None, scenario: Scenario, cases: tuple[Case, ...]) -> None:
+    """Refuse a word that is no kind of record, no phase and no operation, and that no place had."""
+    if at is None or callable(at):
+        return
+    operations = [f"{name}.{one}" for name, spec in scenario.services.items() for one in spec.service.operations()]
+    known = [*RECORD_KINDS, *ALL_PHASES, *operations]
+    had = {word for case in cases for placed in case.placed for word in placed.place.words}
+    for word in [at] if isinstance(at, str) else at:
+        if word not in known and word not in had:
+            raise UnknownNameError("place (kind of record, phase, operation or activity)", word, known)

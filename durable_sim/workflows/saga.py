@@ -23,7 +23,7 @@ class Saga:
     """A stack of compensations.
 
     Register the undo before the action: a step that failed with a time-out may have happened, or may yet happen. The
-    undo must then work by key, find nothing to undo without complaint, and stop an action that arrives after it.
+    undo must then work by key, find nothing to undo without complaint, and stop an action that arrives after it:
 
         saga = Saga(ctx)
         saga.add_compensation("refund", lambda: ctx.execute_activity(refund, order, start_to_close_timeout="30s"))

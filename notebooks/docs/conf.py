@@ -21,7 +21,8 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 os.environ.setdefault("DURABLE_SIM_FAST", "1")
 
-from bug_gallery import gallery  # noqa: E402 (it stands beside this file)
+from bug_gallery import gallery  # noqa: E402 (these stand beside this file)
+from command_line import commands  # noqa: E402
 
 project = "durable_sim"
 copyright = "the authors of durable_sim"
@@ -79,13 +80,22 @@ def literal_blocks(app: Sphinx, what: str, name: str, obj: object, options: obje
             lines[place] = f"{line}:"
 
 
-def with_bugs(app: Sphinx, docname: str, source: list[str]) -> None:
-    """The page of bugs goes on with what the gallery in the package says."""
-    if docname == "docs/bugs":
-        source[0] += gallery()
+def is_left_out(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool | None:
+    """Leave out what Python says of the fields of named tuples: nothing."""
+    return True if str(member.__doc__).startswith("Alias for field number") else None
+
+
+MADE = {"docs/bugs": gallery, "docs/reference/cli": commands}
+
+
+def with_what_is_made(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Some pages go on with what the package says of itself."""
+    if docname in MADE:
+        source[0] += MADE[docname]()
 
 
 def setup(app: Sphinx) -> None:
-    """Read docstrings as they are written here."""
+    """Read docstrings as they are written here, and make pages."""
     app.connect("autodoc-process-docstring", literal_blocks, priority=900)  # after napoleon
-    app.connect("source-read", with_bugs)
+    app.connect("autodoc-skip-member", is_left_out)
+    app.connect("source-read", with_what_is_made)

@@ -35,7 +35,18 @@ LAYERS = (
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SOURCES = sorted(ROOT.rglob("*.py"))
-HEAVY = ("pandas", "matplotlib", "ipywidgets", "hypothesis", "pydantic", "IPython", "numpy", "tqdm")
+HEAVY = (
+    "pandas",
+    "matplotlib",
+    "ipywidgets",
+    "anywidget",
+    "pytest",
+    "hypothesis",
+    "pydantic",
+    "IPython",
+    "numpy",
+    "tqdm",
+)
 
 
 def module_of(path: Path) -> str:

@@ -12,6 +12,7 @@ from durable_sim.api import run_scenario
 from durable_sim.durations import HOUR
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.orders import correct_order
+from durable_sim.library.shop import shop
 from durable_sim.models.executions import Execution, Model
 from durable_sim.search.deploys import PATHS, DeploySweep, deploy_sweep
 from durable_sim.simulation.run import simulate
@@ -19,8 +20,9 @@ from durable_sim.simulation.scenario import Scenario
 from durable_sim.studies.deploys import BASE, CHANGES, fate_of
 from durable_sim.studies.plans import services, workflow_of
 from durable_sim.trace import Record
+from durable_sim.workflows.activity_context import ActivityContext
 from durable_sim.workflows.context import WorkflowContext
-from durable_sim.workflows.definitions import workflow
+from durable_sim.workflows.definitions import activity, workflow
 from tests.search.scenes import GIVE_BACK, ID, ORDER, PAY, PAY_TWICE, PAYMENTS, charge, give_up_after_two, pay
 
 OLD = Scenario(workflow_of(BASE), ({"id": "e-1"},), services(), horizon="3d")
@@ -186,7 +188,7 @@ def test_the_text_shows_one_deploy_of_each_fate() -> None:
     assert lines[0] == sweep.guarantee and f"  {sweep.unsafe[0]}" in lines
     assert any("made again, expected 0, as when the old code is restarted" in line for line in lines)
     assert sum(line.endswith(": repeated") for line in lines) == 1
-    assert repr(sweep) == str(sweep) and sweep._repr_html_().startswith("<pre>steps: next is not safe")
+    assert repr(sweep) == str(sweep) and "steps: next is not safe" in sweep._repr_html_()
 
 
 def test_json_says_the_same() -> None:
@@ -201,3 +203,25 @@ def test_json_says_the_same() -> None:
 def test_the_usual_paths_are_failure_retry_compensation_and_cancellation() -> None:
     """The faults that lead a history down other paths."""
     assert PATHS == ("refuse", "error_after_effect", "lose_reply", "crash", "cancel")
+
+
+def test_new_code_that_cannot_take_what_the_old_asked_for_is_an_error() -> None:
+    """The same activity by its name, which now wants another argument: told as a fate, and the sweep goes on."""
+
+    def selling(refund_by: str) -> Any:
+        @activity(name="refund")
+        async def refund(ctx: ActivityContext, order: dict[str, str]) -> None:
+            given = {"reference": order["order_id"]} if refund_by == "reference" else {"charge_id": order}
+            await ctx.service("payments").refund(**given)
+
+        @workflow(name="give_back")
+        async def give_back(ctx: WorkflowContext, order: dict[str, str]) -> None:
+            await ctx.execute_activity(refund, order, start_to_close_timeout="30s")
+
+        return give_back
+
+    old = Scenario(selling("reference"), ({"order_id": "o-1"},), shop(), horizon="1h")
+    sweep = deploy_sweep(old, selling("charge"), faults="refuse")
+    assert not sweep.ok and sweep.fates["error"] >= 1
+    first = next(one for one in sweep.unsafe if one.fate == "error")
+    assert "the service cannot take this: TypeError" in first.violations[0].found

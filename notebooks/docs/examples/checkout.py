@@ -1,4 +1,4 @@
-"""Charge a customer, then book the parcel: once with a mistake, once without it."""
+"""Charge a customer, then book the parcel."""
 
 import durable_sim as ds
 
@@ -11,12 +11,6 @@ async def charge_card(ctx, order):
 
 
 @ds.activity
-async def charge_card_once(ctx, order):
-    payments = ctx.service("payments")
-    return await payments.charge(order["customer"], order["total"], idempotency_key=ctx.idempotency_key)
-
-
-@ds.activity
 async def book_parcel(ctx, order):
     return await ctx.service("shipping").schedule(order["order_id"], idempotency_key=ctx.idempotency_key)
 
@@ -24,12 +18,5 @@ async def book_parcel(ctx, order):
 @ds.workflow
 async def check_out(ctx, order):
     await ctx.execute_activity(charge_card, order, start_to_close_timeout="30s", retry_policy=RETRY)
-    await ctx.execute_activity(book_parcel, order, start_to_close_timeout="30s", retry_policy=RETRY)
-    return "on its way"
-
-
-@ds.workflow
-async def check_out_once(ctx, order):
-    await ctx.execute_activity(charge_card_once, order, start_to_close_timeout="30s", retry_policy=RETRY)
     await ctx.execute_activity(book_parcel, order, start_to_close_timeout="30s", retry_policy=RETRY)
     return "on its way"

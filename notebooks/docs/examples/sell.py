@@ -1,4 +1,4 @@
-"""An order that can be undone: charge, wait a day, book the parcel; and what became of the code later."""
+"""An order that can be undone: charge, wait a day, book the parcel."""
 
 import durable_sim as ds
 
@@ -30,11 +30,6 @@ async def void_label(ctx, order):
     await ctx.service("shipping").void(reference=ctx.workflow_id)
 
 
-@ds.activity
-async def log_order(ctx, order):
-    return f"{order['order_id']} is on its way"
-
-
 async def act(ctx, order, saga):
     """Both steps; the undo of each is registered before it."""
 
@@ -57,6 +52,12 @@ async def sell(ctx, order):
         await saga.compensate()
         raise
     return "sold"
+
+
+# --- later ---
+@ds.activity
+async def log_order(ctx, order):
+    return f"{order['order_id']} is on its way"
 
 
 @ds.workflow(name="sell")

@@ -1,6 +1,7 @@
 """The tests of the tutorial: nothing but durable_sim has to be installed beside pytest."""
 
-from checkout import check_out, check_out_once
+from checkout import check_out
+from mended import check_out_once
 
 import durable_sim as ds
 
