@@ -46,29 +46,28 @@ CACHES = ("warm", "evicted") if os.environ.get("DURABLE_SIM_FAST") else ("warm",
 
 
 # %%
-async def by_clock(ctx, _):
+async def by_clock(_ctx, _input):
     return time.time()
 
 
-async def by_id(ctx, _):
+async def by_id(_ctx, _input):
     return str(uuid.uuid4())
 
 
-async def by_chance(ctx, _):
+async def by_chance(_ctx, _input):
     return random.random()
 
 
-async def by_environment(ctx, _):
+async def by_environment(_ctx, _input):
     return os.environ["HOME"]
 
 
-async def by_set(ctx, _):
+async def by_set(ctx, _input):
     for sku in {"pen", "book"}:
-        await ctx.sleep("1s")
-    return sku
+        await ctx.execute_activity("reserve", sku, start_to_close_timeout="30s")
 
 
-async def by_waiting(ctx, _):
+async def by_waiting(_ctx, _input):
     time.sleep(1)
 
 

@@ -49,7 +49,7 @@ ORDERS = 150 if os.environ.get("DURABLE_SIM_FAST") else 600
 
 
 # %%
-def no_key(ctx, order):
+def no_key(_ctx, _order):
     return None
 
 

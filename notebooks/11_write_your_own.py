@@ -95,23 +95,23 @@ class Hotel(ds.Service):
 # %%
 @ds.activity
 async def book_room(ctx, trip):
-    await ctx.service("hotel").book(trip["guest"], reference=ctx.workflow_id)
+    await ctx.service("hotel").book(trip["guest"], reference=trip["trip_id"])
 
 
 @ds.activity
 async def cancel_room(ctx, trip):
-    await ctx.service("hotel").cancel(reference=ctx.workflow_id)
+    await ctx.service("hotel").cancel(reference=trip["trip_id"])
 
 
 @ds.activity
 async def charge_card(ctx, trip):
-    named = {"reference": ctx.workflow_id, "idempotency_key": ctx.workflow_id}
+    named = {"reference": trip["trip_id"], "idempotency_key": trip["trip_id"]}
     await ctx.service("payments").charge(trip["guest"], trip["price"], card=trip.get("card", "card_ok"), **named)
 
 
 @ds.activity
 async def refund(ctx, trip):
-    await ctx.service("payments").refund(reference=ctx.workflow_id)
+    await ctx.service("payments").refund(reference=trip["trip_id"])
 
 
 @ds.workflow

@@ -71,7 +71,7 @@ figcaption { max-width: 60rem; margin-top: .4em; white-space: pre-line; overflow
 .scroll { overflow-x: auto; margin: 1em 0; }
 table { width: max-content; max-width: 80rem; border-collapse: collapse; font-size: .9rem; }
 caption { padding: .2em 0 .5em; text-align: left; font-weight: 600; }
-caption .quiet { font-weight: 400; }
+caption .quiet { font-size: inherit; font-weight: 400; }
 th, td { padding: .25em .8em .25em 0; border-bottom: 1px solid var(--grid); text-align: left; vertical-align: top; }
 th { font-weight: 600; }
 thead th { border-bottom-color: var(--rule); color: var(--muted); white-space: nowrap; }
@@ -99,6 +99,7 @@ span { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   .scroll, .paper { overflow: visible; }
   .paper { border: none; }
   .paper svg { width: auto; max-width: 100% !important; min-width: 0 !important; max-height: 108mm; margin: 0; }
+  section:first-child .paper svg { max-height: 86mm; }
   table { width: auto; max-width: 100%; font-size: 8pt; }
   th, td { padding-right: .8em; }
   td { max-width: none; overflow-wrap: anywhere; }
