@@ -29,12 +29,13 @@ import pandas as pd
 
 import durable_sim as ds
 from durable_sim.durations import duration_us
+from durable_sim.intervals import wilson
 from durable_sim.library.gallery import BUGS
 from durable_sim.library.gallery.keys import by_order, by_time, checkout
 from durable_sim.library.gallery.retries import reserving
 from durable_sim.library.orders import correct_order
 from durable_sim.library.shop import shop
-from durable_sim.views.plots import sweep_curve, wilson
+from durable_sim.views.plots import sweep_curve
 from durable_sim.world.faults import Script
 
 pd.options.display.max_colwidth = None

@@ -7,10 +7,8 @@ An alert that was on before an incident began does not detect it.
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from durable_sim.durations import DAY, Duration, duration_us
 from durable_sim.errors import UserError
@@ -18,10 +16,9 @@ from durable_sim.health.baseline import Baseline, baseline_of, ordinary
 from durable_sim.health.health import Down, Health, health_of
 from durable_sim.health.rules import RULES, Alert, Rule
 from durable_sim.health.series import percentile
+from durable_sim.intervals import wilson
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Scenario
-
-_Z95 = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +41,6 @@ class Share:
     def __str__(self) -> str:
         low, high = self.interval
         return f"{self.count}/{self.of} ({100 * low:.0f} to {100 * high:.0f} %)"
-
-
-def wilson(count: int, of: int) -> tuple[float, float]:
-    """Wilson's score interval at 95 %: ((p + z²/2n) ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n).
-
-    Of nothing, everything is possible.
-
-    >>> [round(limit, 4) for limit in wilson(10, 10)], [round(limit, 4) for limit in wilson(0, 10)]
-    ([0.7225, 1.0], [0.0, 0.2775])
-    """
-    if of == 0:
-        return 0.0, 1.0
-    share, square = count / of, _Z95**2 / of
-    middle = share + square / 2
-    half = _Z95 * math.sqrt(share * (1 - share) / of + square / (4 * of))
-    low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
-    return (low if count else 0.0), (high if count < of else 1.0)  # at the ends it is exact, but for the rounding
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ Always holds: what did not end is counted, not left out; a band around a rate is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from durable_sim.durations import DAY, HOUR, MILLISECOND, MINUTE, SECOND, format_us
 from durable_sim.errors import UserError
+from durable_sim.intervals import wilson
 from durable_sim.views.axes import (
     Ink,
     Page,
@@ -35,8 +35,6 @@ from durable_sim.views.looks import GREEN, ORANGE, PURPLE, SKY
 from durable_sim.views.time_axis import about
 from durable_sim.views.work import open_over_time
 
-Z95: Final = 1.959964
-"""Standard deviations to either side that hold 95 % of a normal distribution."""
 BUCKETS: Final = 48
 STEPS_MAX: Final = 120
 """A curve of counts with more steps is averaged."""
@@ -194,22 +192,6 @@ def sweep_curve(
     axes.set_ylim(bottom=0)
     percents(axes)
     return _done(page, ax, f"{title}. Share of bad outcomes by {x_name or x}: {'; '.join(told) or 'none'}.")
-
-
-def wilson(bad: int, runs: int, z: float = Z95) -> tuple[float, float]:
-    """The Wilson score interval of a rate (Wilson 1927): where the true rate lies, by default with 95 % confidence.
-
-    >>> low, high = wilson(0, 100)
-    >>> round(low, 4), round(high, 4)
-    (0.0, 0.037)
-    """
-    if runs == 0:
-        return 0.0, 1.0
-    share, spread = bad / runs, z * z / runs
-    middle = (share + spread / 2) / (1 + spread)
-    half = z * sqrt(share * (1 - share) / runs + spread / (4 * runs)) / (1 + spread)
-    low = 0.0 if bad == 0 else max(0.0, middle - half)
-    return low, 1.0 if bad == runs else min(1.0, middle + half)
 
 
 # --- tables

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 (Sphinx tells its listeners more than they ask)
 """How the documentation site is built, from the root of a clone:
 
     sphinx-build -W --keep-going -c notebooks/docs -b html notebooks build/site
@@ -21,8 +22,8 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 os.environ.setdefault("DURABLE_SIM_FAST", "1")
 
-from bug_gallery import gallery  # noqa: E402 (these stand beside this file)
-from command_line import commands  # noqa: E402
+from bug_gallery import gallery
+from command_line import commands
 
 project = "durable_sim"
 copyright = "the authors of durable_sim"

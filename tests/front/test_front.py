@@ -15,7 +15,7 @@ import durable_sim
 
 ROOT = Path(durable_sim.__file__).parent
 LAYERS = (
-    ("version", "errors", "durations", "randomness", "trace"),
+    ("version", "errors", "durations", "randomness", "intervals", "trace"),
     ("workflows",),
     ("world",),
     ("models",),

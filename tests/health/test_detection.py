@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from durable_sim.durations import DAY, MINUTE
 from durable_sim.errors import UserError
-from durable_sim.health.detection import Share, detection, detection_of, incidents_of, wilson
+from durable_sim.health.detection import Share, detection, detection_of, incidents_of
 from durable_sim.health.health import Down, Health, Signal
 from durable_sim.health.rules import RULES, Alert
 from durable_sim.health.series import Series
+from durable_sim.intervals import wilson
 from tests.health.worlds import NORMAL, a_day, outage
 
 STEPS = RULES[1]

@@ -19,6 +19,7 @@ from matplotlib.text import Text
 
 from durable_sim.durations import DAY, HOUR, MINUTE, SECOND
 from durable_sim.errors import UserError
+from durable_sim.intervals import wilson
 from durable_sim.views.plots import (
     STEPS_MAX,
     attempts_over_time,
@@ -27,7 +28,6 @@ from durable_sim.views.plots import (
     load_and_retries,
     load_over_time,
     sweep_curve,
-    wilson,
 )
 
 MODELS = ("regular", "regular_rerun", "status_columns", "status_columns_transactional", "replay", "steps")
