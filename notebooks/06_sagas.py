@@ -39,7 +39,7 @@ from durable_sim.world.faults import Script
 pd.options.display.max_colwidth = None
 SEED = 0
 FAST = bool(os.environ.get("DURABLE_SIM_FAST"))
-FAMILIES = ("crash", "cancel", "error_after_effect", "lose_reply") if FAST else (
+FAMILIES = ("cancel", "error_after_effect", "lose_reply") if FAST else (
     "crash", "cancel", "refuse", "error", "error_after_effect", "lose_request", "lose_reply", "late_effect", "duplicate"
 )  # fmt: skip
 

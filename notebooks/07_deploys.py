@@ -130,6 +130,7 @@ safe = {change: {model: sweep.ok for model, sweep in by_model.items()} for chang
 assert all(safe["nothing"].values())
 assert not safe["a step added before the last"]["replay"] and safe["the same behind ctx.patched"]["replay"]
 assert not any(safe["the first step renamed"].values())
+assert all("duplicate_effect" in sweeps["the first step renamed"][model].fates for model in ("status_columns", "steps"))
 
 # %% [markdown]
 # Renaming a function is the most expensive change of all, and the one that looks most harmless. `replay` notices and

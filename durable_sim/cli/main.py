@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from durable_sim.cli import bugs, health, models, scenarios, searches
+from durable_sim.cli import bugs, health, models, report, scenarios, searches
 from durable_sim.cli.common import BAD_INPUT, INTERRUPTED, OK, PIPE_CLOSED, Parser, complain
 from durable_sim.errors import UserError
 from durable_sim.version import __version__
@@ -51,6 +51,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"durable-sim {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (scenarios, searches, bugs, health, models):
+    for part in (scenarios, searches, bugs, report, health, models):
         part.add(commands)
     return parser

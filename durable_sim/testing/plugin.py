@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--durable-report",
         default=None,
         metavar="DIR",
-        help="write a timeline (SVG), the story and a test to paste of each failure into this folder",
+        help="write a report, a timeline (SVG), the story and a test to paste of each failure into this folder",
     )
     group.addoption(
         "--durable-replay", default=None, metavar="TOKEN", help="make only the run that a token stands for (ds1-...)"

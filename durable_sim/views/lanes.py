@@ -112,7 +112,7 @@ def lanes_of(recording: Recording, shown: Scene) -> list[Lane]:
 def _judged(recording: Recording, execution: Execution) -> Judged:
     """The verdict on one execution alone."""
     ledger = tuple(entry for entry in recording.ledger if entry.execution == execution.id)
-    owed = debts(replace(recording.scenario, inputs=(execution.input,)), recording.seed)
+    owed = debts(recording.scenario.alone(execution.ordinal), recording.seed)
     return judge(replace(recording, executions=(execution,), ledger=ledger), owed).executions[0]
 
 

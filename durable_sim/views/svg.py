@@ -1,8 +1,7 @@
-"""A figure as an `<svg>` element that shares a page with others.
+"""A figure as an `<svg>` element, alone or on a page with others.
 
-Always holds: no two figures of a page have an id in common, if their prefixes differ; the element names no address,
-not even those of namespaces; text is drawn as shapes, so that it looks the same everywhere; the same figure gives the
-same text.
+Always holds: text is drawn as shapes, so that it looks the same everywhere; the same figure gives the same text. On a
+page no two figures have an id in common, if their prefixes differ, and no address is named, not even of a namespace.
 """
 
 from __future__ import annotations
@@ -25,16 +24,21 @@ _REFERENCE: Final = re.compile(r'(?:xlink:)?href="#([^"]*)"|url\(#([^)]*)\)')
 _INDENT: Final = re.compile(r"\n\s*")
 
 
+def svg_of(figure: Figure) -> str:
+    """The figure as an `<svg>` element, in which an artist's gid is the id of its element."""
+    text = StringIO()
+    with rc_context(_SETTINGS):
+        figure.savefig(text, format="svg", metadata=_NO_METADATA)
+    whole = text.getvalue()
+    return whole[whole.index("<svg") :]
+
+
 def inline_svg(figure: Figure, prefix: str, labelled_by: str) -> str:
     """The figure as an element whose ids begin with `prefix`; `labelled_by` is the id of what tells it in words.
 
     Only ids that something refers to are kept: others would be there several times in one figure.
     """
-    text = StringIO()
-    with rc_context(_SETTINGS):
-        figure.savefig(text, format="svg", metadata=_NO_METADATA)
-    whole = text.getvalue()
-    drawn = whole[whole.index("<svg") :]
+    drawn = svg_of(figure)
     for clutter in (_OPENING, _STYLE, _METADATA):  # a style in one figure would be that of the whole page
         drawn = clutter.sub("", drawn)
     return f"{_opening(figure, labelled_by)}{_INDENT.sub(' ', _with_own_ids(drawn, prefix)).strip()}\n"

@@ -14,8 +14,8 @@ from anywidget import AnyWidget
 
 from durable_sim.api import Run
 from durable_sim.views.picture import Picture
+from durable_sim.views.svg import svg_of
 from durable_sim.widgets.details import details_of
-from durable_sim.widgets.svg import svg_of
 
 _HERE = Path(__file__).parent
 

@@ -1,11 +1,10 @@
-# ruff: noqa: ARG001 (Sphinx tells its listeners more than they ask)
 """How the documentation site is built, from the root of a clone:
 
-    sphinx-build -W --keep-going -c notebooks/docs -b html notebooks build/site
-    sphinx-build -W --keep-going -c notebooks/docs -b doctest notebooks build/doctest
+    sphinx-build -W --keep-going -j 2 -c notebooks/docs -b html notebooks build/site
+    sphinx-build -W --keep-going -c notebooks/docs -D nb_execution_mode=off -b doctest notebooks build/doctest
 
-The folder of sources is `notebooks`: the pages in `docs/`, and the numbered notebooks beside it, which are shown with
-their results if `-t run_notebooks` is given, and otherwise without. Always holds: nothing is fetched, neither by the
+The folder of sources is `notebooks`: the pages in `docs/`, and the numbered notebooks beside it, which are run in their
+fast mode (`-j 2` runs two at a time; `-D nb_execution_mode=off` none). Always holds: nothing is fetched, neither by the
 build nor by who reads the pages, and nothing is written but what is built.
 """
 
@@ -50,7 +49,6 @@ pygments_style = "friendly"
 # --- notebooks --------------------------------------------------------------------------------------------------------
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "force"
-nb_execution_excludepatterns = [] if tags.has("run_notebooks") else ["[0-9]*"]  # type: ignore[name-defined]  # noqa: F821
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True

@@ -24,7 +24,7 @@ from durable_sim.search.sweep import crash_sweep
 from durable_sim.simulation.scenario import Arrivals
 from durable_sim.version import __version__
 from durable_sim.views.report import STORIES_MAX, report_html
-from durable_sim.views.report_page import LINES_MAX, ROWS_MAX, pairs, table_part, text_part
+from durable_sim.views.report_page import LINES_MAX, ROWS_MAX, element, pairs, table_part, text_part
 from durable_sim.views.svg import inline_svg
 from durable_sim.world.faults import Crash
 
@@ -288,6 +288,12 @@ def test_only_columns_of_numbers_are_set_to_the_right() -> None:
     """Not those in which a word stands as well."""
     made = table_part("Things", ["a", "b", "c"], [("x", 0, 1), ("y", "an end", "1/2")])
     assert made.count('<td class="number">') == 2 and '<th scope="col" class="number">c</th>' in made
+
+
+def test_attributes_are_escaped() -> None:
+    """Nobody gets out of a label."""
+    [(_, attributes)] = Reader(element("p", aria_label=f'">{EVIL}')).elements
+    assert attributes == {"aria-label": f'">{EVIL}'}
 
 
 def test_long_texts_are_cut() -> None:

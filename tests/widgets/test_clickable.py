@@ -11,10 +11,10 @@ import pytest
 import durable_sim as ds
 from durable_sim.library.orders import article_order
 from durable_sim.views.picture import Picture
+from durable_sim.views.svg import svg_of
 from durable_sim.views.timeline import timeline
 from durable_sim.widgets.clickable import ClickablePicture
 from durable_sim.widgets.details import details_of
-from durable_sim.widgets.svg import svg_of
 
 CRASH = ds.Crash(after="effect_applied", of="payments.charge")
 

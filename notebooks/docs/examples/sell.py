@@ -14,8 +14,8 @@ async def charge_card(ctx, order):
 
 
 @ds.activity
-async def refund(ctx, order):
-    await ctx.service("payments").refund(reference=ctx.workflow_id)
+async def refund(ctx, reference):
+    await ctx.service("payments").refund(reference=reference)
 
 
 @ds.activity
@@ -26,15 +26,16 @@ async def book_parcel(ctx, order):
 
 
 @ds.activity
-async def void_label(ctx, order):
-    await ctx.service("shipping").void(reference=ctx.workflow_id)
+async def void_label(ctx, reference):
+    await ctx.service("shipping").void(reference=reference)
 
 
 async def act(ctx, order, saga):
     """Both steps; the undo of each is registered before it."""
 
     def undo(activity):
-        return lambda: ctx.execute_activity(activity, order, start_to_close_timeout="30s", retry_policy=UNTIL_DONE)
+        reference = ctx.workflow_id
+        return lambda: ctx.execute_activity(activity, reference, start_to_close_timeout="30s", retry_policy=UNTIL_DONE)
 
     saga.add_compensation("refund", undo(refund))
     await ctx.execute_activity(charge_card, order, start_to_close_timeout="30s", retry_policy=A_FEW)
@@ -57,7 +58,7 @@ async def sell(ctx, order):
 # --- later ---
 @ds.activity
 async def log_order(ctx, order):
-    return f"{order['order_id']} is on its way"
+    return f"{ctx.workflow_id}: {order['customer']} buys for {order['total']}"
 
 
 @ds.workflow(name="sell")

@@ -12,6 +12,11 @@ def test_sell(run):
     ds.sometimes("a second attempt", any(record.attempt == 2 for record in run.trace))
 
 
+@ds.any_faults(sell, ORDER, max_examples=20, faults=["crash", "pause", "lose_reply", "late_effect"])
+def test_sell_whatever_happens(run):
+    assert run.worst.execution.status != "open"
+
+
 def test_cancelled_while_it_waits(durable_simulation):
     sim = durable_simulation([sell])
     handle = sim.start(sell, ORDER)
