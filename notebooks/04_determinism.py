@@ -112,8 +112,8 @@ assert handle.result()[0].startswith("2")
 # ## What no guard can see
 #
 # State in the memory of a worker is no forbidden call: a cache, a module-level counter, a generator that somebody else
-# has seeded. Five bugs from the gallery, with a worker that keeps code in its cache (`warm`), and with one that loses it
-# after each task (`evicted`), as it does under memory pressure, after a crash, at a deploy.
+# has seeded. Five bugs from the gallery, with a worker that keeps code in its cache (`warm`), and with one that loses
+# it after each task (`evicted`), as it does under memory pressure, after a crash, at a deploy.
 
 # %%
 TRAPS = (

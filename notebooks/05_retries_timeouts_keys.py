@@ -177,8 +177,16 @@ for bad, expected in zip(measured["bad"], closed_form, strict=True):
 
 # %% [markdown]
 # No model is better than another at this: what is not on record is done again. With a key from the order it does not
-# matter how often (`checkout(by_order)` above).
-#
+# matter how often.
+
+# %%
+models = {model: crashing(1000, model).verdicts for model in ("status_columns", "replay", "steps")}
+for counts in models.values():
+    low, high = wilson(counts["duplicate_effect"], ORDERS, z=3)
+    assert low <= 1 - exp(-1 / EVERY_S) <= high
+pd.DataFrame(models).fillna(0).astype(int)
+
+# %% [markdown]
 # ## A time-out below the tail
 #
 # The carrier takes no keys. It answers in 600 ms as a rule, and in more than 6 s once in a hundred calls. When the

@@ -17,7 +17,8 @@
 # # May this change be shipped while workflows run?
 #
 # Workflows outlive deploys: many are begun by one version of the code and ended by another. Whether a change is safe
-# for those under way depends on the model, on the change, and on how far they are. A deploy sweep tries the change at every index of every history that the old code can have.
+# for those under way depends on the model, on the change, and on how far they are. A deploy sweep tries the change at
+# every index of every history that the old code can have.
 
 # %% tags=["parameters"]
 import os
