@@ -38,8 +38,8 @@ from durable_sim.world.faults import Deploy, Fault
 SAFE, REPEATED, FAILED, ERROR = "safe", "repeated", "failed", "error"
 NEW = "next"
 """The name of new code that is given as a function."""
-_FATES = (ERROR, *BAD, FAILED, REPEATED, SAFE)
-"""Where several apply, the first counts."""
+_FATES = (ERROR, *sorted(BAD, key="orphaned_effect".__eq__), FAILED, REPEATED, SAFE)
+"""Where several apply, the first counts: what stands because an execution is stuck is no orphan yet."""
 _AS_EVER = "as when the old code is restarted"
 PATHS = ("refuse", "error_after_effect", "lose_reply", "crash", "cancel")
 """Faults that lead histories down other paths: failure, retry, compensation, cancellation."""

@@ -20,6 +20,7 @@ from durable_sim.checks.owed import debts
 from durable_sim.search.baseline import Baseline, baseline
 from durable_sim.search.coverage import Coverage, struck_in
 from durable_sim.search.sometimes import campaign
+from durable_sim.search.sweep import fault_sweep
 from durable_sim.search.trial import Invariant, Trial
 from durable_sim.search.witness import Witness, witness
 from durable_sim.simulation.scenario import Scenario
@@ -105,9 +106,23 @@ def search(
             _run_by_hypothesis(example, _drawn(plan, base.scenario, model), plan.max_examples, name)
         except Broken as broken:
             found.runs += 1
-            found.witness = witness(broken.trial, broken.faults, target.source, target.changes)
+            found.witness = _smallest(broken, plan, target, seed, invariants)
     found.never_reached = marks.never
     return found
+
+
+def _smallest(broken: Broken, plan: Searching, target: Target, seed: int, invariants: tuple[Invariant, ...]) -> Witness:
+    """The faults of an example that are enough; where these are several, a single one at another place if that does."""
+    enough = witness(broken.trial, broken.faults, target.source, target.changes)
+    if len(enough.faults) < 2:
+        return enough
+    scenario, kind = broken.trial.base.scenario, enough.violation.kind
+    sweep = fault_sweep(
+        scenario, enough.trial.model, faults=plan.faults, seed=seed, executions=None, oracles=plan.oracles,
+        invariants=invariants,
+    )  # fmt: skip
+    alone = [case for case in sweep.smallest if case.violations[0].kind == kind]
+    return witness(broken.trial, alone[0].faults, target.source, target.changes) if alone else enough
 
 
 def _drawn(plan: Searching, calm: Scenario, model: str) -> st.SearchStrategy[Drawn]:

@@ -13,6 +13,10 @@ from durable_sim.trace import Record
 
 _QUIET = (kinds.REQUEST_RECEIVED, kinds.REPLY_SENT, kinds.TASK_SCHEDULED, kinds.BACKOFF_ENDED, kinds.TASK_COMPLETED)
 
+LINES_MAX = 200
+"""A longer story (a thousand retries) is told by its beginning and its end."""
+_HEAD, _TAIL = 120, 60
+
 _MESSAGES = {
     kinds.SIGNAL_RECEIVED: "signal {name} arrives",
     kinds.UPDATE_ACCEPTED: "update {name} is accepted",
@@ -27,17 +31,22 @@ _MESSAGES = {
 def story(recording: Recording, judged: Judged) -> str:
     """What happened to one execution: verdict, timeline, violations."""
     execution = judged.execution
-    lines = [f"{execution.id} under {recording.model}: {judged.verdict} (the engine says: {execution.status})"]
-    lines += [
+    told = [
         f"  {seconds(record.time_us):>12}  {record.worker or '':<4} {text}"
         for record in _of_interest(recording, execution.id)
         if (text := _tell(record))
     ]
+    lines = [f"{execution.id} under {recording.model}: {judged.verdict} (the engine says: {execution.status})"]
+    lines += told if len(told) <= LINES_MAX else [*told[:_HEAD], _left_out(told), *told[-_TAIL:]]
     lines += [
         f"  => {violation.subject}: found {violation.found}, expected {violation.expected}"
         for violation in judged.violations
     ]
     return "\n".join(lines)
+
+
+def _left_out(told: list[str]) -> str:
+    return f"  {'...':>12}       {len(told) - _HEAD - _TAIL:,} lines are left out here"
 
 
 def story_lengths(recording: Recording) -> Counter[str | None]:

@@ -74,9 +74,13 @@ doctest_path = [str(DOCS / "examples")]
 
 def literal_blocks(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """What is indented after a line that ends with a colon is code, or is laid out by hand: keep it as it is."""
-    for place, (line, blank, after) in enumerate(zip(lines, lines[1:], lines[2:], strict=False)):
+    told = [*lines, "", ""]
+    lines.clear()
+    for line, blank, after in zip(told, told[1:], told[2:], strict=False):
+        lines.append(line)
         if re.search(r"[^:]:$", line) and not line.startswith(":") and not blank and after.startswith("    "):
-            lines[place] = f"{line}:"
+            margin = line[: len(line) - len(line.lstrip())]
+            lines += ["", f"{margin}.. code-block:: {'text' if what == 'module' else 'python'}"]
 
 
 def is_left_out(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool | None:

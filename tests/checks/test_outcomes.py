@@ -32,6 +32,12 @@ def answers(left: Recording, right: Recording) -> set[str]:
 
 
 # --- endings --------------------------------------------------------------------------------------------------------
+def test_the_same_needs_no_excuse() -> None:
+    """Only what is inconclusive has a reason."""
+    (one,) = compare_outcomes(side(BOOK), side(BOOK)).executions
+    assert (one.execution, one.answer, one.why) == ("o-1", "same", "")
+
+
 def test_time_order_and_ids_do_not_count() -> None:
     """The same effects in another order, at other times, by other steps."""
     left = side(did(CHARGE, 1, step=1), did(RESERVE, 2, step=2, subject="book"))
@@ -78,6 +84,7 @@ def test_an_ending_as_text_names_what_stands_in_the_order_of_its_names() -> None
         "completed, with mail.send, pay.charge (40) x 2, ship.send, stock.reserve book (2) standing"
     )
     assert str(one.right) == "failed, with nothing standing"
+    assert one.left.standing == (("mail.send", 0, 1), (CHARGE, 40, 2), (SHIP, 1, 1), ("stock.reserve book", 2, 1))
 
 
 @pytest.mark.parametrize(
@@ -171,6 +178,7 @@ SIGNAL, TIMER = record(kinds.SIGNAL_RECEIVED, {"name": "paid"}), record(kinds.TI
         ([TIMER], [], "different"),
         ([TIMER, TIMER], [TIMER], "different"),
         ([(1, kinds.SIGNAL_RECEIVED, {"execution": "o-2", "data": {"name": "paid"}})], [], "different"),
+        ([SIGNAL, record(kinds.REPLAYED)], [SIGNAL], "different"),
     ],
 )
 def test_being_told_other_things_excuses_another_ending(left: list[Any], right: list[Any], answer: str) -> None:

@@ -143,3 +143,23 @@ def test_a_restart_of_the_server_is_told_to_whom_it_concerns(model: str) -> None
     run = ds.run(correct_order(), inputs=inputs, arrivals=ds.Arrivals("1d"), model=model, faults=[restart])
     told = ["!! the server comes up again, with what was stored" in run.story(name) for name in ("o-1", "o-2")]
     assert told == [False, True]
+
+
+def test_a_story_of_a_thousand_retries_is_told_by_its_beginning_and_its_end() -> None:
+    """And says how much it leaves out; the trace has it all."""
+    down = ds.library.shop(payments={"faults": ds.Mixture(refuse=1.0)})
+
+    @ds.workflow
+    async def insist(ctx: ds.WorkflowContext, order: Any) -> None:
+        retry = ds.RetryPolicy(initial_interval="1s", backoff_coefficient=1)
+        await ctx.execute_activity(charge, order, start_to_close_timeout="30s", retry_policy=retry)
+
+    @ds.activity
+    async def charge(ctx: ds.ActivityContext, order: Any) -> None:
+        await ctx.service("payments").charge("ada", order["total"])
+
+    run = ds.run(insist, ORDER, services=down, horizon="10m")
+    lines = run.story().splitlines()
+    (left_out,) = [line for line in lines if line.endswith("lines are left out here")]
+    assert len(lines) < 200 < int(left_out.split()[1].replace(",", "")) + len(lines)
+    assert "the workflow starts" in lines[1] and lines[-1].startswith("  => ")

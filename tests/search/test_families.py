@@ -9,10 +9,32 @@ from typing import Any
 
 import pytest
 
-from durable_sim.search.families import Settings
+from durable_sim.search.families import (
+    CALL_FAMILIES,
+    FAMILIES,
+    PROCESS_FAMILIES,
+    Settings,
+    families_of,
+    strikes_at,
+)
 from durable_sim.search.lineage import lineage_search
+from durable_sim.search.places import places
 from durable_sim.search.sweep import fault_sweep
+from durable_sim.simulation.run import simulate
 from tests.search.scenes import PAY, PAY_TWICE
+
+MISHAPS = ("crash", "pause", "deploy", "restart_server")
+CALLS = (
+    "refuse",
+    "error",
+    "error_after_effect",
+    "lose_request",
+    "lose_reply",
+    "duplicate",
+    "slow",
+    "late_effect",
+    "very_late_effect",
+)
 
 
 @pytest.mark.parametrize(
@@ -37,3 +59,40 @@ def test_both_searches_deploy_the_only_other_version(search: Callable[..., Any])
     """Where none is chosen."""
     cases = search(replace(PAY, versions={"next": PAY.workflow}), faults="deploy").cases[1:]
     assert {fault.version for case in cases for fault in case.faults} == {"next"}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        pytest.param("crash", ("crash",), id="one"),
+        pytest.param(["slow", "crash"], ("slow", "crash"), id="in this order"),
+        pytest.param(["crash", "process", "crash"], MISHAPS, id="each once"),
+        pytest.param("process", MISHAPS, id="of processes"),
+        pytest.param("call", CALLS, id="of calls"),
+        pytest.param("all", (*MISHAPS, *CALLS), id="all"),
+        pytest.param(["all", "cancel"], (*MISHAPS, *CALLS, "cancel"), id="with cancellations"),
+    ],
+)
+def test_families_that_are_asked_for(names: str | list[str], expected: tuple[str, ...]) -> None:
+    """By name or by group; a cancellation is in no group."""
+    assert families_of(names) == expected
+
+
+def test_each_family_is_of_processes_or_of_calls() -> None:
+    """No third kind, and none is both."""
+    assert tuple(PROCESS_FAMILIES) == (*MISHAPS, "cancel")
+    assert sorted(CALL_FAMILIES) == sorted(CALLS) and tuple(FAMILIES) == (*PROCESS_FAMILIES, *CALL_FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        pytest.param("crash", range(26), id="a process anywhere"),
+        pytest.param("cancel", range(2, 26), id="a cancellation where there is an execution"),
+        pytest.param("refuse", [9], id="a call where a service of the scenario is called"),
+    ],
+)
+def test_where_a_family_can_strike(family: str, expected: list[int]) -> None:
+    """The calls of a status column's own table are no calls of the scenario."""
+    found = places(simulate(PAY, "status_columns", 0))
+    assert [place.at for place in found if strikes_at(family, place, PAY)] == list(expected)

@@ -67,7 +67,7 @@ PINNED = "b1c3cd2a13fb"
         {"model_options": {"regular_rerun": {"reruns_max": 1}}},
         {"name": "mine"},
     ],
-    ids=repr,
+    ids=lambda change: next(iter(change)),
 )
 def test_another_setting_makes_another_fingerprint(change: dict[str, Any]) -> None:
     """Each setting of a scenario counts."""

@@ -2,15 +2,16 @@
 
 import durable_sim as ds
 
-A_FEW = ds.RetryPolicy(initial_interval="1s", backoff_coefficient=2, maximum_attempts=3)
-UNTIL_DONE = ds.RetryPolicy(initial_interval="1s", backoff_coefficient=2, maximum_interval="30s")
+A_FEW = ds.RetryPolicy(backoff_coefficient=2, maximum_attempts=3)
+UNTIL_DONE = ds.RetryPolicy(backoff_coefficient=2, maximum_interval="30s")
+STEP = {"start_to_close_timeout": "30s", "retry_policy": A_FEW}
+UNDO = {"start_to_close_timeout": "30s", "retry_policy": UNTIL_DONE}
 
 
 @ds.activity
 async def charge_card(ctx, order):
-    payments = ctx.service("payments")
-    key, reference = ctx.idempotency_key, ctx.workflow_id
-    return await payments.charge(order["customer"], order["total"], idempotency_key=key, reference=reference)
+    names = {"idempotency_key": ctx.idempotency_key, "reference": ctx.workflow_id}
+    return await ctx.service("payments").charge(order["customer"], order["total"], **names)
 
 
 @ds.activity
@@ -20,9 +21,8 @@ async def refund(ctx, reference):
 
 @ds.activity
 async def book_parcel(ctx, order):
-    shipping = ctx.service("shipping")
-    key, reference = ctx.idempotency_key, ctx.workflow_id
-    await shipping.schedule(order["order_id"], idempotency_key=key, reference=reference)
+    names = {"idempotency_key": ctx.idempotency_key, "reference": ctx.workflow_id}
+    await ctx.service("shipping").schedule(order["order_id"], **names)
 
 
 @ds.activity
@@ -34,14 +34,13 @@ async def act(ctx, order, saga):
     """Both steps; the undo of each is registered before it."""
 
     def undo(activity):
-        reference = ctx.workflow_id
-        return lambda: ctx.execute_activity(activity, reference, start_to_close_timeout="30s", retry_policy=UNTIL_DONE)
+        return lambda: ctx.execute_activity(activity, ctx.workflow_id, **UNDO)
 
     saga.add_compensation("refund", undo(refund))
-    await ctx.execute_activity(charge_card, order, start_to_close_timeout="30s", retry_policy=A_FEW)
+    await ctx.execute_activity(charge_card, order, **STEP)
     await ctx.sleep("1 day")
     saga.add_compensation("void the label", undo(void_label))
-    await ctx.execute_activity(book_parcel, order, start_to_close_timeout="30s", retry_policy=A_FEW)
+    await ctx.execute_activity(book_parcel, order, **STEP)
 
 
 @ds.workflow
