@@ -187,7 +187,7 @@ def _faults(data: Data, specs: Mapping[str, ServiceSpec], workload: Workload | N
 def _stimuli(data: Data, workload: Workload | None) -> Iterator[str]:
     """Who a stimulus is for, and whether the models take it at all."""
     models = data.get("models", list(COMMON_MODELS))
-    models = [one for one in models if one in MODELS] if isinstance(models, list) else []
+    models = [one for one in models if isinstance(one, str) and one in MODELS] if isinstance(models, list) else []
     for path, settings in _tables(data, "stimuli"):
         kind = settings.get("kind")
         refused = [error for model in models if kind in STIMULI and (error := not_taken(model, kind))]

@@ -53,6 +53,8 @@ Owed = tuple[tuple[Debt, ...], tuple[Debt, ...]]
 class Shipped:
     """One deploy: into the history made by these faults, when it had so many records, after this place.
 
+    `violations` begin with the one that its fate is about.
+
     `fate`: "safe"; "repeated" if effects that are owed at least once (mails) are made again because of the new code;
     "failed" if an execution fails that would be completed by either code; "error" if the new code cannot take what the
     old code asked for; or the worst verdict.
@@ -204,7 +206,8 @@ def deploy_sweep(
             violations = tuple(_wrong(trial, [one.fault for one in placed], deploy, owed))
             found = {violation.kind for violation in violations}
             fate = next((kind for kind in _FATES if kind in found), SAFE)
-            shipped.append(Shipped(placed, point.index, point.place, fate, violations))
+            told = tuple(sorted(violations, key=lambda one: one.kind != fate))
+            shipped.append(Shipped(placed, point.index, point.place, fate, told))
     return DeploySweep(model, version, tuple(shipped), histories, skipped)
 
 

@@ -48,9 +48,9 @@ def missing(what: str) -> Any:
     pytest.skip(what)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's chromium, without a window."""
+    """The system's chromium, without a window. It holds an event loop, which must not be in the way of later tests."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         missing("there is no chromium on the PATH; install it, as with `apt-get install chromium`")

@@ -70,6 +70,14 @@ def test_the_first_executions_are_kept_with_their_ids_scripts_and_stimuli() -> N
     assert base.left_out == ("1 of 2 executions",)
 
 
+def test_a_stimulus_without_a_target_is_for_the_execution_of_its_trigger() -> None:
+    """Where that one is left out it goes, too; one that names nobody is for the only execution."""
+    triggered = tuple(Cancel(after="effect_applied", execution=f"o-{n}") for n in (1, 2))
+    assert baseline(replace(of_two(PAY), stimuli=triggered)).scenario.stimuli == triggered[:1]
+    assert baseline(replace(of_two(PAY), stimuli=triggered), "o-2").scenario.stimuli == triggered[1:]
+    assert baseline(replace(PAY, stimuli=(Cancel(at="1s"),))).scenario.stimuli == (Cancel(at="1s"),)
+
+
 @pytest.mark.parametrize(("count", "kept"), [(1, 1), (2, 2), (None, 2)])
 def test_as_many_executions_as_asked_for(count: int | None, kept: int) -> None:
     """None means all."""
@@ -97,10 +105,10 @@ def test_a_count_that_there_is_not_is_refused(count: int) -> None:
 def test_inputs_that_share_an_id_have_no_ids_of_their_own() -> None:
     """The first alone would have another id than among the others: then its scripts would mean nobody."""
     same = Scenario(correct_order(), ({"order_id": "o-1"}, {"order_id": "o-1"}), shop())
-    with pytest.raises(UserError, match="the inputs of fulfill_order-1 have no ids of their own; give each an id"):
+    with pytest.raises(UserError, match=r"^the inputs of fulfill_order-1 have no ids of their own; give each an id"):
         baseline(same)
     returns = replace(same, inputs=tuple({"order_id": name} for name in ("o-1", "o-2", "o-1")))
-    with pytest.raises(UserError, match="the inputs of fulfill_order-1, fulfill_order-2 have no ids"):
+    with pytest.raises(UserError, match=r"^the inputs of fulfill_order-1, fulfill_order-2 have no ids"):
         baseline(returns, 2)
     assert baseline(same, None).scenario.execution_ids() == same.execution_ids()
 

@@ -12,7 +12,7 @@ from durable_sim.search.coverage import ALL_PHASES, Coverage, Struck, struck_in
 from durable_sim.search.families import CALL_FAMILIES
 from durable_sim.search.places import places
 from durable_sim.search.sweep import crash_sweep, fault_sweep
-from durable_sim.world.faults import Cancel, Crash, Pause, Script
+from durable_sim.world.faults import Cancel, Crash, Pause, Script, ServerRestart
 from tests.search.scenes import COMPENSATED, PAY, of_two
 
 REQUEST = Struck("crash", "request out", "payments.charge", False)
@@ -44,10 +44,22 @@ def test_what_has_no_subject_is_no_operation() -> None:
     assert Coverage.of([Struck("crash", "start", "", False)]).subjects == {}
 
 
+def test_a_fault_at_a_place_is_about_what_the_place_is_about() -> None:
+    """About nothing, where an execution starts."""
+    found = tuple(places(run_scenario(PAY, "replay", 0).recording))
+    assert Struck.at("crash", found[2]) == Struck("crash", "start", "", False)
+    assert Struck.at("crash", found[5]) == REQUEST
+
+
 def test_the_text_has_a_line_for_each_phase_that_was_hit() -> None:
     """And names those that never were; without any hit it says nothing else."""
     lines = str(Coverage.of([REQUEST, UNDOING])).splitlines()
-    assert lines[0].split("  ")[0] == "hit in phase" and lines[-1].startswith("never hit: before the request, ")
+    assert [line.split() for line in lines[:-1]] == [
+        ["hit", "in", "phase", "request", "out", "back-off", "compensation"],
+        ["crash", "1", "-", "-"],
+        ["pause", "-", "1", "1"],
+    ]
+    assert lines[-1].startswith("never hit: before the request, ")
     assert str(Coverage.of([])) == f"never hit: {', '.join(ALL_PHASES)}"
     assert "never hit: nothing" in str(Coverage.of(Struck("crash", phase, "x", True) for phase in ALL_PHASES))
 
@@ -130,6 +142,14 @@ def test_a_call_that_a_script_strikes_and_a_cancellation_are_told() -> None:
     assert list(struck_in(run_scenario(scenario, "replay", 0).recording)) == [
         Struck("lose_reply", "request out", "payments.charge", False),
         Struck("cancel", "request in", "payments.charge", False),
+    ]
+
+
+def test_a_restart_of_the_server_is_told() -> None:
+    """Nothing moves while the server is down: the task that was just scheduled is what it hits."""
+    scenario = replace(PAY, faults=(ServerRestart(after="task_scheduled"),))
+    assert list(struck_in(run_scenario(scenario, "replay", 0).recording)) == [
+        Struck("restart_server", "before the request", "charge", False)
     ]
 
 

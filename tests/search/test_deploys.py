@@ -109,9 +109,9 @@ def test_a_patched_change_may_be_shipped_at_any_time() -> None:
         f"{patched.histories} histories"
     )
     plain = deploy_sweep(PAY, pay_and_check, faults=paths)
-    assert not plain.ok and [*plain.fates] == ["orphaned_effect", "safe"]
+    assert not plain.ok and [*plain.fates] == ["stuck", "safe"]
     assert plain.guarantee == (
-        f"replay: next is not safe for running workflows: {plain.fates['orphaned_effect']} orphaned_effect, "
+        f"replay: next is not safe for running workflows: {plain.fates['stuck']} stuck, "
         f"{plain.fates['safe']} safe of {len(plain.shipped)} indexes of {plain.histories} histories"
     )
     assert len(plain.unsafe) == len(plain.shipped) - plain.fates["safe"]
