@@ -26,6 +26,8 @@ BLOWS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The records that faults of processes leave, and their families."""
+_LATE = ("restart_server", "cancel")
+"""Families whose record is written when the fault is over, or when somebody has taken note of it."""
 ALL_PHASES = (*dict.fromkeys(PHASES.values()), BETWEEN, COMPENSATION)
 
 
@@ -97,16 +99,29 @@ class Coverage:
 
 
 def struck_in(recording: Recording) -> Iterator[Struck]:
-    """The faults that hit an execution in a run, from its trace."""
+    """The faults that hit an execution in a run: of calls and of workers from its trace; of the server, and requests to
+    stop, whose records come late, from what became of each."""
     last: dict[str | None, Place] = {}
+    late = {name: sorted(_late(recording, name)) for name in _LATE}
     for place in places(recording):
         record = recording.trace[place.at]
         data = record.data or {}
         if place.kind == kinds.REQUEST_SENT and "fault" in data:
             yield Struck.at(data["fault"], place)
-        elif place.kind in BLOWS:
+        elif place.kind in BLOWS and BLOWS[place.kind] not in _LATE:
             for execution in data.get("in_flight", [record.execution]):
                 if execution in last:
                     yield Struck.at(BLOWS[place.kind], last[execution])
         if place.kind not in BLOWS:
             last[record.execution] = place
+        for family, strikes in late.items():
+            for _, execution in (strike for strike in strikes if strike[0] == place.at):
+                if execution in last:
+                    yield Struck.at(family, last[execution])
+
+
+def _late(recording: Recording, family: str) -> Iterator[tuple[int, str]]:
+    """After which record a fault of this family struck, and whom it hit."""
+    for strike in recording.strikes:
+        if strike.fault.kind == family and strike.after is not None:
+            yield from ((strike.after, execution) for execution in strike.hit)

@@ -18,11 +18,13 @@ from durable_sim.world.world import World
 @dataclass(slots=True)
 class Strike:
     """What became of one planned fault: when it fired (None: never) and the executions that it hit: those in the memory
-    of the worker, open on the server, or reached by the signal."""
+    of the worker, open on the server, or reached by the signal. `after` is the number of the trace's last record before
+    it struck."""
 
     fault: Planned
     fired_us: int | None = None
     hit: list[str] = field(default_factory=list)
+    after: int | None = None
 
 
 class Injector:
@@ -65,6 +67,7 @@ class Injector:
 
     def _strike(self, strike: Strike, worker: str | None = None, execution: str | None = None) -> None:
         """Let it strike; the worker and the execution are those of the record that triggers it, if one does."""
+        strike.after = len(self._world.trace) - 1
         if isinstance(strike.fault, Deploy):
             self._deploy(strike, strike.fault, worker)  # fires later, worker by worker
             return

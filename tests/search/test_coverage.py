@@ -104,7 +104,7 @@ def test_what_a_sweep_placed_is_what_its_runs_were_struck_by(family: str, model:
         assert found == Counter(placed.counts)
 
 
-@pytest.mark.parametrize("family", ["deploy"])
+@pytest.mark.parametrize("family", ["deploy", "restart_server", "cancel"])
 def test_what_stops_all_at_once_is_told_in_the_same_phases(family: str) -> None:
     """A deploy hits an execution once for each worker that it stops."""
     sweep = fault_sweep(PAY, faults=family)

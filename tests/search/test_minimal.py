@@ -77,6 +77,18 @@ def test_a_large_set_is_found_with_few_tries() -> None:
     assert len(tries) < 60
 
 
+def test_two_items_far_apart_are_found_with_few_tries() -> None:
+    """Where no half can be left out, quarters are tried next, not single items."""
+    tries: list[Subset] = []
+
+    def fails(kept: Subset) -> bool:
+        tries.append(kept)
+        return {3, 190} <= set(kept)
+
+    assert smallest(range(200), fails) == (3, 190)
+    assert len(tries) < 60
+
+
 @pytest.mark.parametrize("items", [(), (1,), (1, 2, 3)])
 def test_nothing_is_needed_where_nothing_has_to_be_there(items: Subset) -> None:
     """What fails without any fault needs none."""

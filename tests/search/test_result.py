@@ -8,7 +8,7 @@ from durable_sim.api import Run
 from durable_sim.search.result import Sweep
 from durable_sim.search.sometimes import sometimes
 from durable_sim.search.sweep import crash_sweep, fault_sweep
-from tests.search.scenes import PAY, PAY_TWICE
+from tests.search.scenes import PAY, PAY_TWICE, of_two
 
 CRASH_AND_LOSS = ("crash", "restart_server", "very_late_effect")
 NEVER = "before the request, request in, reply, given up, record, back-off, waiting, replay, start, end, between"
@@ -76,3 +76,11 @@ def test_every_mark_that_was_never_reached_is_named() -> None:
 
     sweep = crash_sweep(PAY, at="effect", invariants=[marks])
     assert sweep.guarantee == "replay: shows too little: never reached: a refund, a second charge"
+
+
+def test_both_sweeps_have_the_same_usual_arguments() -> None:
+    """Replay, the first seed, one fault at a time, in the first execution alone."""
+    one, other = crash_sweep(of_two(PAY)), fault_sweep(of_two(PAY))
+    assert str(one) == str(other) and one.cases == other.cases
+    assert (one.model, one.seed, one.depth) == ("replay", 0, 1)
+    assert one.bounds == "faults: crash; executions: o-1; seed 0, 2 worker(s); left out: 1 of 2 executions"
