@@ -131,8 +131,8 @@ def worker_setups(
         UnknownNameError: there is no such model, or it has no such setting.
 
     >>> from hypothesis import find
-    >>> find(worker_setups(), lambda setup: setup["workers"] == 2 and setup["model_options"])
-    {'workers': 2, 'model_options': {'replay': {'cache': 'cold'}}}
+    >>> find(worker_setups(), lambda setup: setup["workers"] == 2)
+    {'workers': 2, 'model_options': {}}
     """
     if model not in MODELS:
         raise UnknownNameError("execution model", model, MODELS)
