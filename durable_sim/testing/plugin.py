@@ -90,16 +90,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     except UserError as error:
         if getattr(pyfuncitem.function, PLAN, None) is None:
             raise
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """What the tests that passed have shown."""
     shown = [
-        f"{report.nodeid}\n    {text}"
+        "\n    ".join([report.nodeid, *(text for name, text in report.user_properties if name == SHOWN)])
         for report in terminalreporter.stats.get("passed", ())
-        for name, text in report.user_properties
-        if name == SHOWN and report.when == "call"
+        if report.when == "call" and any(name == SHOWN for name, _ in report.user_properties)
     ]
     if shown:
         terminalreporter.section("durable_sim: what was shown")
