@@ -64,7 +64,7 @@ class Found:
     def words(self) -> str:
         """What has been shown."""
         if self.witness is not None:
-            return f"{self.model}: a set of faults that breaks it, the {self.runs:,}. run"
+            return f"{self.model}: a set of faults that breaks it, after {self.runs:,} run(s)"
         if not self.hits:
             return f"{self.model}: shows nothing: no fault hit anything in flight in {self.runs:,} runs"
         if self.never_reached:
