@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from durable_sim.checks.oracles import ORACLES
 from durable_sim.cli.common import OK, UNEXPECTED, model_of, on_scenarios, repeat, seed_of, whole, with_model, with_seed
 from durable_sim.errors import UserError
 from durable_sim.files.scenario_file import load
@@ -53,6 +54,9 @@ def add(commands: Any) -> None:
     )
     crashes.add_argument(
         "--restart-after", metavar="TIME", default="2s", help="how long a worker is away (default: 2s)"
+    )
+    crashes.add_argument(
+        "--oracles", metavar="O,...", default=None, help=f"further checks of every run: {', '.join(ORACLES)}"
     )
     crashes.add_argument(
         "--guided",
@@ -117,6 +121,7 @@ def _what(options: argparse.Namespace) -> dict[str, Any]:
         "faults": families_of(options.faults.split(",")),
         "executions": options.executions,
         "settings": Settings(restart_after=options.restart_after),
+        "oracles": options.oracles.split(",") if options.oracles else (),
     }
 
 
@@ -137,7 +142,7 @@ def _deploys(options: argparse.Namespace) -> int:
 
 def _own(options: argparse.Namespace) -> str:
     """The options of this command that are not the default, as they are written."""
-    defaults = {"depth": 1, "faults": "crash", "at": None, "executions": 1, "restart_after": "2s"}
+    defaults = {"depth": 1, "faults": "crash", "at": None, "executions": 1, "restart_after": "2s", "oracles": None}
     given = {name: getattr(options, name) for name, usual in defaults.items() if getattr(options, name) != usual}
     written = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
     return " ".join([*written, *(["--guided"] if options.guided else [])])

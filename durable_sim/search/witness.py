@@ -17,7 +17,7 @@ from durable_sim.search.trial import Trial
 from durable_sim.simulation.fingerprint import fingerprint
 from durable_sim.trace import Record
 from durable_sim.views import html
-from durable_sim.views.code import code_of, pytest_of
+from durable_sim.views.code import code_of, pytest_of, pytest_of_file
 from durable_sim.world.faults import Fault
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ class Witness:
 
     def as_test(self) -> str:
         """A pytest function that fails as long as the workflow does."""
+        if self.source:
+            trial = self.trial
+            return pytest_of_file(
+                self.source, self.changes, trial.model, trial.seed, trial.base.executions, self.faults
+            )
         return pytest_of(self.trial.scenario(self.faults), self.trial.model, self.trial.seed)
 
     def _lines(self) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import timedelta
+from pathlib import PurePath
 from types import FunctionType
 from typing import Any
 
@@ -48,6 +50,31 @@ def pytest_of(scenario: Scenario, model: str, seed: int) -> str:
     head = "\n".join([line, *sorted([*imports, "from durable_sim import run"])])
     name = definition_of(scenario.workflow).name
     return f"{head}\n\n\ndef test_{name}() -> None:\n    done = run(\n{lines}    )\n    assert done.ok, done.report()\n"
+
+
+def pytest_of_file(
+    source: str, changes: Sequence[str], model: str, seed: int, executions: Any, faults: Sequence[Any]
+) -> str:
+    """The same for a scenario file: some of its executions in calm weather, with these faults."""
+    names = sorted(dict.fromkeys(type(fault).__name__ for fault in faults))
+    imports = [
+        *(f"from durable_sim.world.faults import {name}" for name in names),
+        "from durable_sim.files.scenario_file import load",
+        "from durable_sim.search.trial import trial_of",
+    ]
+    lines = "".join(f"        {code_of(fault)},\n" for fault in faults)
+    return (
+        "\n".join(sorted(imports))
+        + f"\n\n\ndef test_{_identifier(source)}() -> None:\n"
+        + f"    scenario = load({source!r}, {list(changes)!r}).scenario({seed})\n"
+        + (f"    faults = [\n{lines}    ]\n" if faults else "    faults = []\n")
+        + f"    done = trial_of(scenario, {model!r}, {seed}, {executions!r}).run(faults)\n"
+        + "    assert done.ok, done.report()\n"
+    )
+
+
+def _identifier(source: str) -> str:
+    return re.sub(r"\W+", "_", PurePath(source).stem)
 
 
 def _shown(scenario: Scenario) -> list[str]:

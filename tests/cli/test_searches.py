@@ -126,7 +126,7 @@ def test_a_violation_is_told_as_story_test_and_token(program: Program) -> None:
     """The smallest of them."""
     out = program("crashes", ORDERS, *NO_KEYS, "--at", "effect").out
     assert (
-        "\nthe smallest story:\n1. " in out and "\nas a test:\n" in out and "def test_fulfill_order() -> None:" in out
+        "\nthe smallest story:\n1. " in out and "\nas a test:\n" in out and "def test_order_fulfillment() -> None:" in out
     )
     assert "repeat: durable-sim run --replay ds1-" in out
 
@@ -279,3 +279,24 @@ def test_guided_places_cannot_be_chosen(program: Program) -> None:
     assert (done.status, done.out) == (2, "") and done.err == (
         "durable-sim: crashes: --at chooses places, and --guided finds them itself: give one of the two\n"
     )
+
+
+def test_the_printed_test_can_be_pasted(program: Program) -> None:
+    """It fails on the scenario as it was searched, and passes once the workflow sends keys."""
+    done = program("crashes", ORDERS, "--set", "parameters.keys=false")
+    code = done.out.split("as a test:\n", 1)[1].split("\n\n61 runs in ", 1)[0]
+    broken: dict[str, Any] = {}
+    exec(code, broken)
+    with pytest.raises(AssertionError, match="duplicate_effect"):
+        broken["test_order_fulfillment"]()
+    mended: dict[str, Any] = {}
+    exec(code.replace("keys=false", "keys=true"), mended)
+    mended["test_order_fulfillment"]()
+
+
+def test_further_checks_can_be_asked_for_by_name(program: Program) -> None:
+    """And an unknown one is a mistake."""
+    data = told(program("crashes", ORDERS, "--at", "effect", "--oracles", "saga_shape,conservation", "--json"))
+    assert data["violations"] == 0
+    done = program("crashes", ORDERS, "--oracles", "saga_shap")
+    assert done.status == 2 and "unknown oracle 'saga_shap': did you mean 'saga_shape'" in done.err
