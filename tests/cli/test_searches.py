@@ -125,9 +125,8 @@ def test_a_printed_repetition_makes_the_same_sweep(program: Program) -> None:
 def test_a_violation_is_told_as_story_test_and_token(program: Program) -> None:
     """The smallest of them."""
     out = program("crashes", ORDERS, *NO_KEYS, "--at", "effect").out
-    assert (
-        "\nthe smallest story:\n1. " in out and "\nas a test:\n" in out and "def test_order_fulfillment() -> None:" in out
-    )
+    assert "\nthe smallest story:\n1. " in out
+    assert "\nas a test:\n" in out and "def test_order_fulfillment() -> None:" in out
     assert "repeat: durable-sim run --replay ds1-" in out
 
 
