@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from durable_sim.api import Run
-from durable_sim.errors import UserError
 from durable_sim.search.again import CHANGED, run_again
 from durable_sim.search.sweep import fault_sweep
 from durable_sim.search.witness import Witness, witness
@@ -84,10 +83,11 @@ class Campaign:
 
     def _replay(self, target: Target, token: str, body: Body) -> None:
         run, same = run_again(token, target.scenario, (body,))
-        if not same:
-            self._show(CHANGED)
+        changed = [] if same else [CHANGED]
         if not run.ok:
-            pytest.fail(run.report(), pytrace=False)
+            pytest.fail("\n".join([run.report(), *changed]), pytrace=False)
+        for words in changed:
+            self._show(words)
 
     def _fail(self, heading: str, found: Witness) -> None:
         lines = [
@@ -100,17 +100,25 @@ class Campaign:
         ]
         lines.append(f"repeat: {repeated(self._name, found)}")
         if self._options.report is not None:
-            lines.append(f"written: {', '.join(map(str, write(found, self._options.report, self._name)))}")
+            lines.append(self._written(found, self._options.report))
         pytest.fail("\n".join(lines), pytrace=False)
+
+    def _written(self, found: Witness, folder: Path) -> str:
+        """What was written, or why nothing was: what was found is worth more than a folder."""
+        try:
+            return f"written: {', '.join(map(str, write(found, folder, self._name)))}"
+        except OSError as error:
+            return f"not written: --durable-report {folder} ({error.strerror}); give another folder"
 
 
 def write(found: Witness, folder: Path, name: str) -> list[Path]:
     """Write a violation into a folder: story and test as text; where the extra `views` is installed, its timeline and a
-    report."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--durable-report {folder}: cannot be made ({error.strerror}); give another folder") from None
+    report.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
     text = folder / f"{stem}.txt"
     text.write_text(f"{found}\n\n{found.run.report()}\n\n{found.as_test()}", encoding="utf-8")

@@ -38,7 +38,7 @@ def target_of(subject: Subject, input: Any, seed: int, settings: dict[str, Any])
         return Target(_changed(subject, input, settings))
     if not callable(subject):
         raise UserError(
-            f"found a {type(subject).__name__}, expected a workflow function, a Scenario or the path of a scenario file"
+            f"found {subject!r:.40}, expected a workflow function, a Scenario or the path of a scenario file"
         )
     return Target(scenario_of(subject, input, **settings))
 

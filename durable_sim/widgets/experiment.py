@@ -126,9 +126,7 @@ class Experiment:
 
     @property
     def _fault(self) -> Any:
-        versions = tuple(self.scenario.versions)
-        settings = Settings(version=versions[0] if len(versions) == 1 else None)
-        return FAMILIES[self.setting.family](self.places[self.where], settings)
+        return FAMILIES[self.setting.family](self.places[self.where], Settings().for_scenario(self.scenario))
 
     @property
     def words(self) -> str:

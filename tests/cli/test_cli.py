@@ -9,13 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from durable_sim import __version__
-from durable_sim.cli import main
 from durable_sim.models.registry import COMMON_MODELS, MODELS
+from tests.cli.program import Program
 
 ROOT = Path(__file__).parents[2]
 CRASH = str(ROOT / "scenarios" / "crash_after_charge.toml")
@@ -23,28 +23,6 @@ BIG = str(ROOT / "scenarios" / "order_fulfillment.toml")
 FEW = ["--set", "arrivals.count=8"]
 PROGRAM = [sys.executable, "-m", "durable_sim"]
 SMALL = 'question = "?"\nworkload = "orders.article"\nmodels = ["regular", "replay"]\n'
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-Program = Callable[..., Done]
-
-
-@pytest.fixture
-def program(capsys: pytest.CaptureFixture[str]) -> Program:
-    """The program, in this process."""
-
-    def run(*arguments: str) -> Done:
-        status = main(arguments)
-        return Done(status, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

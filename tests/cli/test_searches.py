@@ -6,12 +6,12 @@ import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from durable_sim.cli import main
 from durable_sim.files.token import read_token
+from tests.cli.program import Done, Program
 
 ROOT = Path(__file__).parents[2]
 ORDERS = str(ROOT / "scenarios" / "order_fulfillment.toml")
@@ -39,28 +39,6 @@ models = ["replay", "steps"]
 [versions]
 next = "orders.correct"
 """
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-Program = Callable[..., Done]
-
-
-@pytest.fixture
-def program(capsys: pytest.CaptureFixture[str]) -> Program:
-    """The program, in this process."""
-
-    def run(*arguments: str) -> Done:
-        status = main(arguments)
-        return Done(status, *capsys.readouterr())
-
-    return run
 
 
 def told(done: Done) -> dict[str, Any]:

@@ -179,6 +179,19 @@ def test_an_unreadable_time_of_a_fault_is_told_with_its_key(key: str) -> None:
             f"services.payments.options.key_lifetime: found 3, {A_SPAN}",
         ),
         (
+            '[services.email.downtime]\nstrat = "1m"',
+            "services.email.downtime.strat: unknown key: did you mean 'start'?",
+        ),
+        (
+            '[services.email.downtime]\nstart = "1m"\nlasts = "0s"',
+            "services.email.downtime: lasts is 0s, expected more",
+        ),
+        (
+            '[services.email]\noutage = { mean_up = "1m", mean_down = "1m" }\n'
+            'downtime = { start = "1m", lasts = "1m" }',
+            "services.email: downtime: there is an outage too, expected one of them",
+        ),
+        (
             '[[faults]]\nkind = "crash"\nat = "1s"\nworker = "w9"',
             "faults[0].worker: unknown worker 'w9': known: w1, w2",
         ),

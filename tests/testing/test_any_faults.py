@@ -94,7 +94,7 @@ def test_inputs_can_be_drawn_together_with_the_faults() -> None:
     assert found.witness.trial.base.scenario.inputs[0]["total"] == 201
 
 
-def test_other_files_are_not_touched_by_an_unknown_family() -> None:
-    """The mistake is told where the test is written."""
+def test_an_unknown_family_is_a_mistake_where_the_test_is_written() -> None:
+    """Before anything is run."""
     with pytest.raises(ds.UserError, match="unknown family of faults 'crsh': did you mean 'crash'"):
         any_faults(correct_order(), ORDER, faults="crsh")

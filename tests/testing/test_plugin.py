@@ -155,6 +155,28 @@ def test_a_failure_writes_a_timeline_a_report_and_a_test_to_paste(project: Proje
     assert "What breaks test_shop.py::test_shop[replay]?" in page and "--durable-replay" in page
 
 
+def test_a_folder_that_cannot_be_made_costs_no_story(project: Project) -> None:
+    """What was found is told all the same, with what to do about the folder."""
+    (project.folder / "file").write_text("")
+    done = project.pytest(BROKEN, "-n", "0", "-k", "replay", "--durable-report", "file/found")
+    assert done.returncode == 1 and "=> duplicate_effect: payments.charge" in done.stdout
+    assert "not written: --durable-report file/found (Not a directory); give another folder" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ("42", "found 42, expected a workflow function, a Scenario or the path of a scenario file"),
+        ("'nowhere.toml'", "nowhere.toml: cannot be read (No such file or directory)"),
+        ("fixed, ORDER, wrkers=3", "unknown setting of a scenario 'wrkers': did you mean 'workers'?"),
+    ],
+)
+def test_a_mistake_in_what_is_tested_is_one_line(project: Project, asked: str, line: str) -> None:
+    """And no traceback."""
+    done = project.pytest(f"@durable_sim.every_crash({asked})\ndef test_shop():\n    pass\n")
+    assert done.returncode == 1 and line in done.stdout and "Traceback" not in done.stdout
+
+
 def test_it_works_in_parallel(project: Project) -> None:
     """Under xdist what was shown is told as well."""
     done = project.pytest(FIXED, "-n", "2")
