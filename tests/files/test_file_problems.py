@@ -179,8 +179,8 @@ def test_an_unreadable_time_of_a_fault_is_told_with_its_key(key: str) -> None:
             f"services.payments.options.key_lifetime: found 3, {A_SPAN}",
         ),
         (
-            '[services.email.downtime]\nstrat = "1m"',
-            "services.email.downtime.strat: unknown key: did you mean 'start'?",
+            '[services.email.downtime]\nstart = "1m"\nlasts = "1m"\nfault = {}',
+            "services.email.downtime.fault: unknown key: did you mean 'faults'?",
         ),
         (
             '[services.email.downtime]\nstart = "1m"\nlasts = "0s"',
