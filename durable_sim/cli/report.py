@@ -14,20 +14,14 @@ from tqdm import tqdm
 from durable_sim.api import Comparison, Run, run_scenario
 from durable_sim.checks.owed import debts
 from durable_sim.cli.common import OK, model_of, on_scenarios, repeat, seed_of, warn, with_seed
-from durable_sim.durations import MINUTE, format_us
 from durable_sim.errors import UserError
 from durable_sim.files.scenario_file import LoadedScenario, load
-from durable_sim.health.baseline import baseline_of, ordinary
-from durable_sim.health.health import Health, health_of
+from durable_sim.health.health import Health
 from durable_sim.models.registry import MODELS
 from durable_sim.search.narrowing import narrowed
 from durable_sim.search.result import Sweep
 from durable_sim.search.sweep import crash_sweep
 from durable_sim.search.witness import Witness
-from durable_sim.simulation.run import simulate
-
-SAMPLES_MAX = 2_000
-"""A longer run is sampled less often than once a minute, else its figure has more points than anybody can see."""
 
 
 def add(commands: Any) -> None:
@@ -112,12 +106,9 @@ def _sweeps(loaded: LoadedScenario, compared: Comparison, seed: int) -> dict[str
 def _health(run: Run) -> Health | None:
     """What a monitoring system would have seen of a run; None where there is too little for any rule to judge."""
     try:
-        normal = baseline_of(simulate(ordinary(run.recording.scenario), run.model, run.seed))
+        health = run.health()
     except UserError:  # on an ordinary day none ends either
         return None
-    span_us = run.recording.ended_us + normal.expected_us
-    minutes = max(1, -(-span_us // (SAMPLES_MAX * MINUTE)))
-    health = health_of(run.recording, normal, step=format_us(minutes * MINUTE))
     return health if any(signal.judged for signal in health.signals) else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from durable_sim.durations import MINUTE, Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
@@ -21,6 +21,8 @@ from durable_sim.randomness import Randomness
 from durable_sim.simulation.run import Recording
 from durable_sim.workflows.definitions import definition_of
 from durable_sim.world.outages import OutageClock
+
+SAMPLES_MAX: Final = 2_000
 
 
 class Down(NamedTuple):
@@ -122,10 +124,13 @@ def health_of(
     baseline: Baseline,
     rules: Iterable[Rule] = RULES,
     *,
-    step: Duration = "1m",
+    step: Duration | None = None,
     until: Duration | None = None,
 ) -> Health:
     """The metrics that the rules watch, sampled every `step`, and the alerts.
+
+    By default a sample is taken every minute, or every few where that would be more than `SAMPLES_MAX`: of a month
+    nobody looks at every minute.
 
     Sampled to `until`: by default to the last record, or, if that is later, to the end of the last expected duration
     (whether all have ended in time is not known before), at most to the scenario's horizon.
@@ -134,7 +139,7 @@ def health_of(
         UserError: `step` is 0s, or longer than what is sampled.
     """
     until_us = _until_us(recording, baseline) if until is None else duration_us(until)
-    times_us = _times_us(duration_us(step), until_us)
+    times_us = _times_us(_step_us(until_us) if step is None else duration_us(step), until_us)
     source = _Source(recording, baseline, times_us)
     return Health(
         scenario=recording.scenario.name,
@@ -163,6 +168,11 @@ def outages_of(recording: Recording, until_us: int) -> Iterator[Down]:
 def _until_us(recording: Recording, baseline: Baseline) -> int:
     last_us = max(one.arrived_us for one in recording.executions) + baseline.expected_us
     return min(max(last_us, recording.ended_us), duration_us(recording.scenario.horizon))
+
+
+def _step_us(until_us: int) -> int:
+    """Whole minutes, so many that there are not too many samples."""
+    return max(1, -(-until_us // (SAMPLES_MAX * MINUTE))) * MINUTE
 
 
 def _times_us(step_us: int, until_us: int) -> list[int]:

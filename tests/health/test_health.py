@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import durable_sim as ds
 from durable_sim.durations import MINUTE, SECOND
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.health.baseline import Baseline, baseline_of, ordinary
@@ -200,3 +201,20 @@ def test_an_ordinary_day_keeps_its_flakiness() -> None:
     assert calm.faults == ()
     assert calm.services["payments"].outage is None
     assert calm.services["payments"].faults == Mixture(refuse=0.01)
+
+
+@pytest.mark.parametrize(("days", "minutes"), [(1, 1), (2, 2), (30, 22)])
+def test_a_long_run_is_sampled_less_often(days: int, minutes: int) -> None:
+    """Every minute up to 2,000 samples, then every so many whole minutes that there are no more."""
+    recording = ds.run(_wait(f"{days} days"), {"id": "e-1"}, horizon="60d").recording
+    (signal, *_) = health_of(recording, NORMAL).signals
+    times_us = signal.series.times_us
+    assert len(times_us) <= 2_000 and times_us[1] - times_us[0] == minutes * MINUTE
+
+
+def _wait(lasts: str) -> Any:
+    @ds.workflow
+    async def wait(ctx: Any, one: Any) -> None:
+        await ctx.sleep(lasts)
+
+    return wait
