@@ -81,17 +81,17 @@ def service_behaviours(
     {'email': {'latency': Constant(value='1ms')}}
     """
     flaky = mixtures(most, kinds=kinds, swarm=True)
-    settings = st.fixed_dictionaries(
-        {},
-        optional={
+    settings = _some(
+        {
             "faults": flaky,
             "latency": st.sampled_from(LATENCIES),
             "client_timeout": st.sampled_from(CLIENT_TIMEOUTS),
             "outage": outages(mixtures(0.3, kinds=kinds, swarm=True)),
-        },
+        }
     )
     names = list(shop() if services is None else services)
-    return st.dictionaries(st.sampled_from(names), settings, max_size=max_size if names else 0)
+    behaviours = st.dictionaries(st.sampled_from(names), settings, max_size=max_size if names else 0)
+    return behaviours.map(lambda drawn: {name: changes for name, changes in drawn.items() if changes})
 
 
 def with_behaviours(services: Mapping[str, ServiceSpec], changes: Changes) -> dict[str, ServiceSpec]:
@@ -140,8 +140,18 @@ def worker_setups(
     for option in tried:
         if option not in MODELS[model].options():
             raise UnknownNameError(f"option of model {model}", option, MODELS[model].options())
-    settings = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in tried.items()})
+    settings = _some({name: st.sampled_from(values) for name, values in tried.items()})
     return _setups(st.integers(workers_min, max(workers_min, workers_max)), model, settings)
+
+
+def _some(settings: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """Any of the settings, each switched on by a choice of its own, so that each shrinks away by itself.
+
+    The optional keys of `st.fixed_dictionaries` are drawn in an order of their own: taking one away moves the others, and
+    the shrinker is often left with one that does not matter.
+    """
+    each = {name: st.none() | strategy for name, strategy in settings.items()}
+    return st.fixed_dictionaries(each).map(lambda drawn: {name: v for name, v in drawn.items() if v is not None})
 
 
 @st.composite

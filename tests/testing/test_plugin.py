@@ -52,7 +52,8 @@ class Project:
         """Run pytest on a test file."""
         (self.folder / "test_shop.py").write_text(HEAD + tests)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *(options or ("-n", "0"))]
-        clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "COV"))}
+        outside = ("PYTEST", "COV", "CI", "BUILD_NUMBER")
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(outside)}
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=clean, check=False)
 
 

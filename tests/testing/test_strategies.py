@@ -144,6 +144,16 @@ def test_what_hypothesis_prints_can_be_pasted(strategy: st.SearchStrategy[Any]) 
         (mixtures(), lambda mixture: True, ds.Mixture()),
         (mixtures(), lambda mixture: mixture.lose_reply > 0.05, ds.Mixture(lose_reply=0.06)),
         (service_behaviours(), lambda changes: True, {}),
+        (
+            service_behaviours(),
+            lambda changes: "latency" in changes.get("email", {}),
+            {"email": {"latency": ds.Constant("1ms")}},
+        ),
+        (
+            worker_setups(),
+            lambda setup: "rpc_latency" in setup["model_options"].get("replay", {}),
+            {"workers": 1, "model_options": {"replay": {"rpc_latency": "5ms"}}},
+        ),
         (arrival_patterns(), lambda arrivals: True, ds.Arrivals()),
         (worker_setups(), lambda setup: True, {"workers": 1, "model_options": {}}),
         (code_versions(["v2"]), lambda plan: True, ()),
