@@ -274,8 +274,9 @@ careful.table()
 # ## A scenario file
 #
 # A question that is worth asking is worth asking again: as a file, with what is expected of each model, held in CI by
-# `durable-sim check`. The code is named as `module:function`, and runs in the services of the shop; nothing in a file
-# is evaluated, and every mistake in it is told at once.
+# `durable-sim check`. The code is named as `module:name`: of a workflow function, which runs in the services of the shop,
+# or of a `durable_sim.library.Workload`, which brings a world of its own. Nothing in a file is evaluated, and every
+# mistake in it is told at once.
 
 
 # %%

@@ -67,7 +67,7 @@ def add(commands: Any) -> None:
     deploys = on_scenarios(commands, "deploys", help, _deploys)
     deploys.add_argument("scenario", metavar="SCENARIO", help="a scenario file")
     deploys.add_argument(
-        "--to", metavar="V", default=None, help="the new code: one of the file's versions, or module:function"
+        "--to", metavar="V", default=None, help="the new code: one of the file's versions, or module:name"
     )
     with_model(deploys)
     with_seed(deploys)
@@ -128,7 +128,7 @@ def _what(options: argparse.Namespace) -> dict[str, Any]:
 def _deploys(options: argparse.Namespace) -> int:
     loaded = load(options.scenario, options.changes)
     seed, model = seed_of(options, loaded), model_of(options.model, loaded)
-    to = find_workload(options.to).make() if ":" in (options.to or "") else options.to
+    to = find_workload(options.to).workflow() if ":" in (options.to or "") else options.to
     faults = families_of(options.faults.split(","))
     began = time.perf_counter()
     sweep = deploy_sweep(loaded.scenario(seed), to, model, faults=faults, depth=options.depth, seed=seed)

@@ -66,7 +66,8 @@ def _find(name: Any, path: str) -> tuple[Workload | None, list[str]]:
         return None, []
     try:
         workload = find_workload(name)
-        check_workflow(workload.make())
+        check_workflow(workload.workflow())
+        workload.services(), workload.inputs(0, Randomness(0))
     except UserError as error:
         return None, [f"{path}: {str(error).replace('workload ', 'found ', 1) if ':' in name else error}"]
     return workload, []
@@ -203,7 +204,7 @@ def _executions(data: Data, workload: Workload | None) -> list[str]:
     if workload is None or type(count) is not int:
         return []
     made = inputs or [workload.inputs(number, Randomness(0)) for number in range(count)]
-    return execution_ids(tuple(made), definition_of(workload.make()).name)
+    return execution_ids(tuple(made), definition_of(workload.workflow()).name)
 
 
 def _owed(given: Data, specs: Mapping[str, ServiceSpec]) -> Iterator[str]:

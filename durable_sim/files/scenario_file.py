@@ -1,8 +1,8 @@
 """Scenario files: TOML in and out, checked in one go.
 
-A file is data: nothing in it is evaluated, and the only code that it can name is the workload (and its versions),
-from the library or as "module:function". Always holds: `load_text(dump(file)) == file`, and a file with mistakes
-gives one `ScenarioError` that names them all.
+A file is data: nothing in it is evaluated, and the only code that it can name is the workload (and its versions), from
+the library or as "module:name" of the user's own. Always holds: `load_text(dump(file)) == file`, and a file with
+mistakes gives one `ScenarioError` that names them all.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class ScenarioFile(_Strict):
         """
         workload = find_workload(self.workload)
         return Scenario(
-            workflow=workload.make(**self.parameters),
+            workflow=workload.workflow(**self.parameters),
             inputs=self.inputs or self._made_inputs(workload, seed),
             services=self._services(workload.services()),
             faults=self.faults,
@@ -137,7 +137,7 @@ class ScenarioFile(_Strict):
             arrivals=Arrivals(self.arrivals.every, self.arrivals.random),
             workers=self.workers,
             horizon=self.horizon,
-            versions={name: find_workload(code).make() for name, code in self.versions.items()},
+            versions={name: find_workload(code).workflow() for name, code in self.versions.items()},
             owed=self.owed,
             model_options=self.model_options,
             name=name,

@@ -147,8 +147,8 @@ def worker_setups(
 def _some(settings: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     """Any of the settings, each switched on by a choice of its own, so that each shrinks away by itself.
 
-    The optional keys of `st.fixed_dictionaries` are drawn in an order of their own: taking one away moves the others, and
-    the shrinker is often left with one that does not matter.
+    The optional keys of `st.fixed_dictionaries` are drawn in an order of their own: taking one away moves the others,
+    and the shrinker is often left with one that does not matter.
     """
     each = {name: st.none() | strategy for name, strategy in settings.items()}
     return st.fixed_dictionaries(each).map(lambda drawn: {name: v for name, v in drawn.items() if v is not None})

@@ -133,7 +133,7 @@ def _of_workload(workload: Workload, choices: Values) -> Subject:
 
     def make(seed: int, chosen: Mapping[str, Any]) -> Scenario:
         input = workload.inputs(0, Randomness(seed))
-        return scenario_of(workload.make(**chosen), input, services=workload.services())
+        return scenario_of(workload.workflow(**chosen), input, services=workload.services())
 
     return Subject(make, choices, _first(choices, workload.parameters))
 

@@ -213,7 +213,7 @@ def test_the_same_code_may_be_shipped_at_any_time(program: Program, waits: str) 
 
 
 def test_other_code_may_not(program: Program, waits: str) -> None:
-    """A function is named as module:function; exit status 1, with the first deploy that goes wrong."""
+    """A function is named as module:name; exit status 1, with the first deploy that goes wrong."""
     done = program("deploys", waits, "--faults", "refuse", "--to", "durable_sim.library.orders:database_order")
     assert done.status == 1 and done.out.startswith(
         "May it be shipped?\n\nreplay: next is not safe for running workflows: "

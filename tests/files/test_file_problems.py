@@ -22,6 +22,21 @@ MODULES = {
     "broken_module": "def f(:\n",
     "exiting_module": "raise SystemExit(3)\n",
     "flows_module": "async def ship(ctx, order): ...\nasync def no_input(ctx): ...\ndef plain(ctx, order): ...\n",
+    "workloads_module": """
+from durable_sim import ServiceSpec
+from durable_sim.library import Workload
+from durable_sim.world.services.email import Email
+
+async def remind(ctx, order): ...
+
+def worlds(number, randomness): return {"id": f"m-{number}", "chance": randomness.uniforms('m', number)[0]}
+MAILS = Workload(lambda urgent: remind, worlds, lambda: {"mails": ServiceSpec(Email)}, {"urgent": False})
+NO_FLOW = Workload(lambda: 7)
+NO_WORLD = Workload(lambda: remind, services=lambda: 1 / 0)
+NO_SPECS = Workload(lambda: remind, services=lambda: [Email])
+NO_INPUT = Workload(lambda: remind, lambda number: {})
+ELSEWHERE = Workload(lambda patience: remind, parameters={"patient": True})
+""",
 }
 
 
@@ -317,16 +332,25 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("raising_module:f", "found 'raising_module:f': cannot import raising_module: RuntimeError: boom"),
         ("broken_module:f", "found 'broken_module:f': cannot import broken_module: SyntaxError: "),
         ("exiting_module:f", "found 'exiting_module:f': cannot import exiting_module: SystemExit: 3"),
-        ("flows_module:shp", "unknown async function of module flows_module 'shp': did you mean 'ship'?"),
+        ("flows_module:shp", "unknown workflow of module flows_module 'shp': did you mean 'ship'?"),
         (
             "flows_module:plain",
-            "found 'flows_module:plain': not an async function; define it as 'async def plain(ctx, ",
+            "found 'flows_module:plain': neither an async function nor a Workload; define it as 'async def plain(ctx, ",
         ),
+        ("workloads_module:MAIL", "unknown workflow of module workloads_module 'MAIL': did you mean 'MAILS'?"),
+        ("workloads_module:NO_FLOW", "workflow 7 is not an async function; "),
+        ("workloads_module:NO_WORLD", "found 'workloads_module:NO_WORLD': services fails: ZeroDivisionError: "),
+        ("workloads_module:NO_SPECS", "found 'workloads_module:NO_SPECS': services gives [<class "),
+        ("workloads_module:NO_INPUT", "found 'workloads_module:NO_INPUT': inputs fails: TypeError: "),
+        ("workloads_module:ELSEWHERE", "found 'workloads_module:ELSEWHERE': make fails: TypeError: "),
         ("flows_module:no_input", "workflow no_input takes (ctx), expected (ctx, input)"),
-        (":f", "found ':f': expected a workload of the library or 'module:function'"),
-        ("flows_module:", "found 'flows_module:': expected a workload of the library or 'module:function'"),
-        (".flows_module:ship", "found '.flows_module:ship': expected a workload of the library or 'module:function'"),
-        ("a:b:c", "found 'a:b:c': expected a workload of the library or 'module:function'"),
+        (":f", "found ':f': expected a workload of the library or 'module:name' of your own"),
+        ("flows_module:", "found 'flows_module:': expected a workload of the library or 'module:name' of your own"),
+        (
+            ".flows_module:ship",
+            "found '.flows_module:ship': expected a workload of the library or 'module:name' of your own",
+        ),
+        ("a:b:c", "found 'a:b:c': expected a workload of the library or 'module:name' of your own"),
     ],
 )
 @pytest.mark.usefixtures("modules")
@@ -340,6 +364,21 @@ def test_a_workload_that_cannot_be_had_is_told(workload: str, line: str) -> None
 def test_a_workload_of_the_users_own_is_taken() -> None:
     """The twin of the mistakes above."""
     assert load_text('question = "?"\nworkload = "flows_module:ship"\n').workload == "flows_module:ship"
+
+
+@pytest.mark.usefixtures("modules")
+def test_a_workload_of_the_users_own_brings_its_world() -> None:
+    """Services, inputs and parameters are its own, and the file's settings go over them."""
+    own = 'workload = "workloads_module:MAILS"\narrivals.count = 2\n[parameters]\nurgent = true\n'
+    scenario = load_text(f'question = "?"\n{own}[services.mails]\nclient_timeout = "1s"\n').scenario(seed=3)
+    assert list(scenario.services) == ["mails"] and scenario.services["mails"].client_timeout == "1s"
+    assert [one["id"] for one in scenario.inputs] == ["m-0", "m-1"]
+    assert problems(f'question = "?"\n{own}[services.email]\n') == [
+        "services.email: unknown service 'email': did you mean 'mails'?"
+    ]
+    assert problems(f'question = "?"\n{own.replace("urgent", "urgnt")}') == [
+        "parameters.urgnt: unknown parameter: did you mean 'urgent'?"
+    ]
 
 
 # --- stimuli --------------------------------------------------------------------------------------------------------
