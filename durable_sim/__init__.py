@@ -2,7 +2,7 @@
 
 The folders, in the order in which a run flows through them; each imports only from those above it:
 
-    errors, durations, randomness, intervals, trace    the ground
+    errors, durations, fields, randomness, intervals, trace    the ground
     workflows/    what a user writes: functions, contexts, retry policies, sagas; knows no time and no SimPy
     world/        what no engine controls: services, the network, the effect ledger, faults as data
     models/       how code survives, or does not: regular, status_columns, replay/, steps/, state_machine/

@@ -363,6 +363,8 @@ def compare_scenario(
 ) -> Comparison:
     """Simulate a scenario under several execution models, by default all that can run its workflow and take its
     stimuli; all meet the same arrivals, faults and latencies."""
+    if isinstance(models, str):
+        models = (models,)
     models = _able(scenario) if models is None else models
     owed = debts(scenario, seed)
     runs = {model: run_scenario(scenario, model, seed, owed=owed) for model in models}
@@ -421,7 +423,7 @@ def run(
         inputs=inputs,
         services=services,
         faults=faults,
-        stimuli=tuple(stimuli),
+        stimuli=stimuli,
         arrivals=arrivals,
         workers=workers,
         horizon=horizon,
@@ -458,7 +460,7 @@ def compare(
         inputs=inputs,
         services=services,
         faults=faults,
-        stimuli=tuple(stimuli),
+        stimuli=stimuli,
         arrivals=arrivals,
         workers=workers,
         horizon=horizon,
@@ -493,7 +495,7 @@ def scenario_of(
         workflow=workflow,
         inputs=(input,) if inputs is None else tuple(inputs),
         services=shop() if services is None else dict(services),
-        faults=tuple(faults),
+        faults=faults,  # type: ignore[arg-type]  # the scenario makes it a tuple
         **given,
     )
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from durable_sim import trace
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UnknownNameError, UserError
+from durable_sim.fields import check_fields
 from durable_sim.models.registry import MODELS
 from durable_sim.models.workers import BASE
 from durable_sim.randomness import Randomness
 from durable_sim.workflows.definitions import definition_of
 from durable_sim.workflows.payloads import copied
 from durable_sim.world.faults import Cancel, Crash, Crashes, Deploy, Deploys, Fault, ProcessFault, Script, Stimulus
-from durable_sim.world.ledger import Owed
+from durable_sim.world.ledger import OWED, Owed
 from durable_sim.world.services.base import ServiceSpec
 
 RECORD_KINDS: tuple[str, ...] = tuple(value for name, value in vars(trace).items() if name.isupper())
@@ -87,6 +88,7 @@ class Scenario:
 
     def __post_init__(self) -> None:
         check_workflow(self.workflow)
+        self._check_kinds()
         for code in self.versions.values():
             check_workflow(code)
         if not self.inputs:
@@ -95,8 +97,6 @@ class Scenario:
             raise UserError(f"scenario: workers is {self.workers}, expected 1 or more")
         if duration_us(self.horizon) == 0:
             raise UserError("scenario: horizon is 0s, expected more")
-        if self.calm_after is not None:
-            duration_us(self.calm_after)
         object.__setattr__(self, "inputs", tuple(copied(one, "input") for one in self.inputs))
         self._check_faults()
         self._check_stimuli()
@@ -164,6 +164,21 @@ class Scenario:
             else:
                 drawn.append(Deploy(at=at, grace=faults.grace, rolling=faults.rolling, downtime=faults.downtime))
 
+    def _check_kinds(self) -> None:
+        """Refuse what is of the wrong kind; faults and stimuli may come from any iterable."""
+        check_fields(self, "scenario")
+        for name, kinds, words in (("faults", Fault, "Crash, Script or the like"), ("stimuli", Stimulus, "Signal or Cancel")):
+            given = getattr(self, name)
+            if not isinstance(given, Iterable) or isinstance(given, (str, Mapping)):
+                raise UserError(f"scenario: {name} is {given!r}, expected several: [{given!r}]")
+            object.__setattr__(self, name, tuple(given))
+            for one in getattr(self, name):
+                if not isinstance(one, kinds):
+                    raise UserError(f"scenario: {name} have {one!r}, expected {words}")
+        for name, spec in self.services.items():
+            if not isinstance(spec, ServiceSpec):
+                raise UserError(f"scenario: service {name} is {spec!r}, expected a ServiceSpec")
+
     def _check_faults(self) -> None:
         for fault in (*self.faults, *self.stimuli):
             settings = {name: getattr(fault, name, None) for name in _REFERRING}
@@ -178,16 +193,16 @@ class Scenario:
 
     def _check_stimuli(self) -> None:
         for stimulus in self.stimuli:
-            if getattr(stimulus, "kind", None) not in STIMULI:
-                raise UserError(f"scenario: stimuli have {stimulus!r}, expected Signal or Cancel")
             if len(self.inputs) > 1 and stimulus.target is None and stimulus.execution is None:
                 raise UserError(f"scenario: {stimulus.kind}: {NO_TARGET}")
 
     def _check_names(self) -> None:
         kinds = [f"{name}.{kind.name}" for name, spec in self.services.items() for kind in spec.service.effects]
-        for kind in self.owed:
+        for kind, owed in self.owed.items():
             if kind not in kinds:
                 raise UnknownNameError("kind of effect", kind, kinds)
+            if owed not in OWED:
+                raise UserError(f"scenario: owed of {kind} is {owed!r}, expected one of {', '.join(OWED)}")
         for model, options in self.model_options.items():
             if model not in MODELS:
                 raise UnknownNameError("execution model", model, MODELS)

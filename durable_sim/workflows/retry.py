@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from durable_sim.durations import Duration, duration_us, format_us
 from durable_sim.errors import UserError
+from durable_sim.fields import check_fields
 from durable_sim.workflows.failures import Failure
 
 NON_RETRYABLE_FAILURE = "NON_RETRYABLE_FAILURE"
@@ -40,6 +41,7 @@ class RetryPolicy:
     non_retryable_error_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self, "RetryPolicy")
         if duration_us(self.initial_interval) <= 0:
             raise UserError(f"RetryPolicy: initial_interval is {self.initial_interval!r}, expected more than 0s")
         if self.maximum_interval is not None and duration_us(self.maximum_interval) < duration_us(

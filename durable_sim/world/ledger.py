@@ -7,9 +7,12 @@ place at its time (a transaction's effects at its commit), and an undo names the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
+
+from durable_sim.fields import check_fields
 
 Owed = Literal["exactly_once", "at_least_once", "best_effort"]
+OWED: tuple[Owed, ...] = get_args(Owed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,9 @@ class EffectKind:
     owed: Owed
     unit: str
     undoes: str | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, f"effect kind {self.name!r}")
 
 
 class Entry(NamedTuple):

@@ -47,6 +47,7 @@ class Link(NamedTuple):
     service: Service
     function: Callable[..., Any]
     signature: inspect.Signature
+    kinds: frozenset[str]
     subject: str
     latency: Distribution
     timeout_us: int
@@ -139,7 +140,8 @@ class Network:
         if not link.service.on_database:
             transaction = None
         self._sent += 1
-        request = Request(self._ground, self._sent, command, link.signature, sender, process.worker_id, transaction)
+        ways = link.signature, link.kinds
+        request = Request(self._ground, self._sent, command, *ways, sender, process.worker_id, transaction)
         call = Call(request, link, process, on_answer)
         fate, mixture, chances = self._fate(link, sender.execution)
         self._carry(call, fate, mixture, chances)
@@ -169,6 +171,7 @@ class Network:
             service,
             getattr(service, operation),
             signature,
+            frozenset(kind.name for kind in service.effects),
             f"{name}.{operation}",
             (own and own.latency) or spec.latency,
             duration_us((own and own.client_timeout) or spec.client_timeout),

@@ -10,7 +10,8 @@ import inspect
 from functools import partial
 from typing import Any, NamedTuple
 
-from durable_sim import trace as kinds
+from durable_sim import trace
+from durable_sim.errors import UnknownNameError
 from durable_sim.workflows.commands import CallService
 from durable_sim.world.database import Transaction
 from durable_sim.world.ground import Ground
@@ -31,6 +32,7 @@ class Request:
     __slots__ = (
         "_ground",
         "arguments",
+        "kinds",
         "number",
         "options",
         "sender",
@@ -48,6 +50,7 @@ class Request:
         number: int,
         command: CallService,
         signature: inspect.Signature,
+        kinds: frozenset[str],
         sender: Sender,
         worker_id: str,
         transaction: Transaction | None,
@@ -57,6 +60,7 @@ class Request:
         self.service = command.service
         self.subject = f"{command.service}.{command.operation}"
         self.signature = signature
+        self.kinds = kinds
         self.sender = sender
         self.worker_id = worker_id
         self.arguments = command.arguments
@@ -78,6 +82,8 @@ class Request:
         return self._apply(kind, effect.entry.subject, -effect.entry.quantity, reference, effect)
 
     def _apply(self, kind: str, subject: str, quantity: int, reference: str, undoes: Effect | None) -> Effect:
+        if kind not in self.kinds:
+            raise UnknownNameError(f"kind of effect of service {self.service}", kind, sorted(self.kinds))
         execution, step, _ = self.sender
         kind = f"{self.service}.{kind}"
         effect = Effect(
@@ -98,7 +104,7 @@ class Request:
         detail = {"effect": entry.index, "kind": entry.kind, "subject": entry.subject, "quantity": entry.quantity}
         if entry.undoes is not None:
             detail["undoes"] = entry.undoes
-        self.note(kinds.EFFECT_APPLIED, detail)
+        self.note(trace.EFFECT_APPLIED, detail)
 
     def note(self, kind: str, data: dict[str, Any] | None = None) -> None:
         """Leave a record of this call in the trace."""

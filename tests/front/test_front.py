@@ -15,7 +15,7 @@ import durable_sim
 
 ROOT = Path(durable_sim.__file__).parent
 LAYERS = (
-    ("version", "errors", "durations", "randomness", "intervals", "trace"),
+    ("version", "errors", "durations", "fields", "randomness", "intervals", "trace"),
     ("workflows",),
     ("world",),
     ("models",),

@@ -151,6 +151,9 @@ class ServiceSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.service, type) and issubclass(self.service, Service)):
+            raise UserError(f"ServiceSpec: service is {self.service!r}, expected a class derived from Service")
+        _check_undone(self.service)
         _check_timeout(self.client_timeout)
         for name in self.operations:
             self.service.signature(self.service.__name__.lower(), name)
@@ -162,6 +165,14 @@ class ServiceSpec:
     def create(self, name: str, database: Database | None) -> Service:
         """A fresh service of this kind."""
         return self.service(name, database, **self.options)
+
+
+def _check_undone(service: type[Service]) -> None:
+    """What an effect undoes must be an effect of the same service."""
+    known = [kind.name for kind in service.effects]
+    for kind in service.effects:
+        if kind.undoes is not None and kind.undoes not in known:
+            raise UnknownNameError(f"effect that {service.__name__}.{kind.name} undoes", kind.undoes, known)
 
 
 def _check_timeout(client_timeout: Duration | None) -> None:
