@@ -18,7 +18,7 @@ from durable_sim.checks.violations import BAD, GOOD, VERDICTS, Verdict, Violatio
 from durable_sim.durations import SECOND, Duration
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.shop import shop
-from durable_sim.models.registry import MODELS, models_for
+from durable_sim.models.registry import models_for
 from durable_sim.simulation.run import Recording, simulate
 from durable_sim.simulation.scenario import Arrivals, Scenario
 from durable_sim.trace import Trace
@@ -365,18 +365,13 @@ def compare_scenario(
     stimuli; all meet the same arrivals, faults and latencies."""
     if isinstance(models, str):
         models = (models,)
-    models = _able(scenario) if models is None else models
+    if models is None:
+        models = models_for(scenario.workflow, {stimulus.kind for stimulus in scenario.stimuli})
     owed = debts(scenario, seed)
     runs = {model: run_scenario(scenario, model, seed, owed=owed) for model in models}
     if not runs:
         raise UserError("compare: there is no model, expected at least one")
     return Comparison(runs, scenario.name, seed, repeat)
-
-
-def _able(scenario: Scenario) -> list[str]:
-    """The models that can run a scenario."""
-    asked = {stimulus.kind for stimulus in scenario.stimuli}
-    return [model for model in models_for(scenario.workflow) if asked <= set(MODELS[model].takes)]
 
 
 def run(

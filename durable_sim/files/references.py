@@ -189,9 +189,10 @@ def _stimuli(data: Data, workload: Workload | None) -> Iterator[str]:
     """Who a stimulus is for, and whether the models take it at all."""
     models = data.get("models", list(COMMON_MODELS))
     models = [one for one in models if isinstance(one, str) and one in MODELS] if isinstance(models, list) else []
+    code = workload.workflow() if workload else None
     for path, settings in _tables(data, "stimuli"):
         kind = settings.get("kind")
-        refused = [error for model in models if kind in STIMULI and (error := not_taken(model, kind))]
+        refused = [error for model in models if code and kind in STIMULI and (error := not_taken(model, kind, code))]
         if refused:
             yield f"{path}: {refused[0]}, as models = [...]"
         if not {"execution", "target"} & settings.keys() and len(_executions(data, workload)) > 1:

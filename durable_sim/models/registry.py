@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from inspect import signature
 from types import MappingProxyType
@@ -24,8 +24,8 @@ class ModelKind(NamedTuple):
     """How to make a model (from a `Home` and the model's options), and the services that it brings along.
 
     Options that are objects, `in_code`, cannot be given in a file. `talks` says in words how a running execution can be
-    talked to, `takes` which kinds of stimuli reach it. A model that `needs_idiom` runs only workflows that are written
-    in its own idiom too (`workflow(idioms={model: ...})`).
+    talked to, `takes` which kinds of stimuli reach it, `takes_in_idiom` which further ones reach code in its own idiom
+    (`workflow(idioms={model: ...})`). A model that `needs_idiom` runs only workflows that are written in it too.
     """
 
     build: Callable[..., Model]
@@ -33,6 +33,7 @@ class ModelKind(NamedTuple):
     in_code: tuple[str, ...] = ()
     talks: str = "no"
     takes: tuple[str, ...] = ()
+    takes_in_idiom: tuple[str, ...] = ()
     needs_idiom: bool = False
 
     def options(self) -> tuple[str, ...]:
@@ -56,23 +57,36 @@ MODELS: Mapping[str, ModelKind] = MappingProxyType(
         "replay": ModelKind(
             Replay, in_code=("store", "runner"), talks="signals, queries, updates", takes=("signal", "cancel")
         ),
-        "steps": ModelKind(Steps, in_code=("functions",), talks="events", takes=("signal", "cancel")),
-        "state_machine": ModelKind(StateMachines, _STATES, talks="task tokens", takes=("cancel",), needs_idiom=True),
+        "steps": ModelKind(
+            Steps, in_code=("functions",), talks="events", takes=("cancel",), takes_in_idiom=("signal",)
+        ),
+        "state_machine": ModelKind(
+            StateMachines, _STATES, talks="task tokens", takes=("cancel", "redrive"), needs_idiom=True
+        ),
     }
 )
 COMMON_MODELS = tuple(name for name, kind in MODELS.items() if not kind.needs_idiom)
 """Those that run any workflow function."""
 
 
-def not_taken(model: str, stimulus: str) -> UserError | None:
-    """What is wrong with a stimulus of this kind under a model; None where nothing is."""
-    if stimulus in MODELS[model].takes:
-        return None
-    takers = ", ".join(name for name, kind in MODELS.items() if stimulus in kind.takes)
-    return UserError(f"model {model} takes no stimulus of kind {stimulus!r}; choose from {takers}")
-
-
-def models_for(workflow: Callable[..., Any]) -> tuple[str, ...]:
-    """The models that can run a workflow."""
+def not_taken(model: str, stimulus: str, workflow: Callable[..., Any]) -> UserError | None:
+    """What is wrong with a stimulus of this kind for a workflow under a model; None where nothing is."""
     idioms = definition_of(workflow).idioms
-    return tuple(name for name, kind in MODELS.items() if not kind.needs_idiom or name in idioms)
+
+    def takes(name: str) -> bool:
+        kind = MODELS[name]
+        return stimulus in kind.takes or (stimulus in kind.takes_in_idiom and name in idioms)
+
+    if takes(model):
+        return None
+    found = f"model {model} takes no stimulus of kind {stimulus!r}"
+    if stimulus in MODELS[model].takes_in_idiom:
+        found += f" to a workflow that is not in its own idiom (workflow(idioms={{{model!r}: ...}}))"
+    return UserError(f"{found}; choose from {', '.join(filter(takes, MODELS))}")
+
+
+def models_for(workflow: Callable[..., Any], stimuli: Collection[str] = ()) -> tuple[str, ...]:
+    """The models that can run a workflow and take stimuli of these kinds."""
+    idioms = definition_of(workflow).idioms
+    able = (name for name, kind in MODELS.items() if not kind.needs_idiom or name in idioms)
+    return tuple(name for name in able if not any(not_taken(name, kind, workflow) for kind in stimuli))

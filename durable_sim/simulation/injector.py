@@ -11,7 +11,7 @@ from durable_sim.errors import InternalError
 from durable_sim.models.executions import Execution, Model
 from durable_sim.models.workers import Fleet
 from durable_sim.trace import Record
-from durable_sim.world.faults import Cancel, Crash, Deploy, Pause, Planned, ServerRestart, Signal
+from durable_sim.world.faults import Cancel, Crash, Deploy, Pause, Planned, Redrive, ServerRestart, Signal, Stimulus
 from durable_sim.world.world import World
 
 
@@ -88,6 +88,8 @@ class Injector:
                 return self._to_execution(fault, execution, lambda one: model.signal(one, name, arguments))
             case Cancel():
                 return self._to_execution(fault, execution, model.cancel)
+            case Redrive():
+                return self._to_execution(fault, execution, model.redrive)
         raise InternalError(f"nobody knows how to let {fault} strike")
 
     def _to_worker(self, worker: str | None, act: Callable[[str], list[str] | None]) -> list[str] | None:
@@ -95,7 +97,7 @@ class Injector:
         return None if target is None else act(target)
 
     def _to_execution(
-        self, fault: Signal | Cancel, execution: str | None, act: Callable[[Execution], list[str] | None]
+        self, fault: Stimulus, execution: str | None, act: Callable[[Execution], list[str] | None]
     ) -> list[str] | None:
         """Reach the target, or whom the record is about, or the only one there is."""
         name = fault.target or fault.execution or execution

@@ -65,7 +65,7 @@ def simulate(scenario: Scenario, model: str, seed: int, observe: Observer | None
     """
     if model not in MODELS:
         raise UnknownNameError("execution model", model, MODELS)
-    for problem in (not_taken(model, stimulus.kind) for stimulus in scenario.stimuli):
+    for problem in (not_taken(model, stimulus.kind, scenario.workflow) for stimulus in scenario.stimuli):
         if problem is not None:
             raise problem
     kind = MODELS[model]

@@ -14,9 +14,20 @@ from durable_sim.fields import check_fields
 from durable_sim.models.registry import MODELS
 from durable_sim.models.workers import BASE
 from durable_sim.randomness import Randomness
-from durable_sim.workflows.definitions import definition_of
+from durable_sim.workflows.definitions import definition_of, is_activity
 from durable_sim.workflows.payloads import copied
-from durable_sim.world.faults import Cancel, Crash, Crashes, Deploy, Deploys, Fault, ProcessFault, Script, Stimulus
+from durable_sim.world.faults import (
+    Cancel,
+    Crash,
+    Crashes,
+    Deploy,
+    Deploys,
+    Fault,
+    ProcessFault,
+    Redrive,
+    Script,
+    Stimulus,
+)
 from durable_sim.world.ledger import OWED, Owed
 from durable_sim.world.services.base import ServiceSpec
 
@@ -133,7 +144,8 @@ class Scenario:
     def _stimuli_of(self, place: int, inputs: tuple[Any, ...]) -> tuple[Stimulus, ...]:
         name = self.execution_ids()[place]
         (alone,) = execution_ids(inputs, definition_of(self.workflow).name)
-        own = [one for one in self.stimuli if (one.target or one.execution or name) == name]
+        mine = [one for one in self.stimuli if (one.target or one.execution or name) == name]
+        own = [one for one in mine if not isinstance(one, Redrive)]  # without faults there is nothing to repair
         return tuple(replace(one, target=alone, execution=one.execution and alone) for one in own)
 
     def process_faults(self, randomness: Randomness) -> tuple[ProcessFault | Cancel, ...]:
@@ -167,10 +179,14 @@ class Scenario:
     def _check_kinds(self) -> None:
         """Refuse what is of the wrong kind; faults and stimuli may come from any iterable."""
         check_fields(self, "scenario")
-        for name, kinds, words in (("faults", Fault, "Crash, Script or the like"), ("stimuli", Stimulus, "Signal or Cancel")):
+        for name, kinds, words in (
+            ("inputs", object, "any data"),
+            ("faults", Fault, "Crash, Script or the like"),
+            ("stimuli", Stimulus, "Signal, Cancel or Redrive"),
+        ):
             given = getattr(self, name)
             if not isinstance(given, Iterable) or isinstance(given, (str, Mapping)):
-                raise UserError(f"scenario: {name} is {given!r}, expected several: [{given!r}]")
+                raise UserError(f"scenario: {name} is {given!r}, expected a list of them: [{given!r}]")
             object.__setattr__(self, name, tuple(given))
             for one in getattr(self, name):
                 if not isinstance(one, kinds):
@@ -250,9 +266,11 @@ def check_workflow(workflow: Callable[..., Any]) -> None:
     """Refuse what no model could run.
 
     Raises:
-        UserError: it is not an `async def`, or cannot be called with a context and an input.
+        UserError: it is not an `async def`, is an activity, or cannot be called with a context and an input.
     """
     name = definition_of(workflow).name
+    if is_activity(workflow):
+        raise UserError(f"workflow: {name} is an activity; give the workflow that executes it")
     signature = inspect.signature(workflow)
     try:
         signature.bind(None, None)

@@ -17,7 +17,7 @@ from durable_sim.api import scenario_of
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.files.scenario_file import load
 from durable_sim.library.workloads import Workload, find_workload
-from durable_sim.models.registry import models_for, not_taken
+from durable_sim.models.registry import models_for
 from durable_sim.randomness import Randomness
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.world.faults import Script
@@ -44,10 +44,7 @@ class Subject:
     def models(self, parameters: Mapping[str, Any] = _NONE) -> tuple[str, ...]:
         """The execution models that can run it."""
         scenario = self.scenario(self.seed, parameters)
-        kinds = {stimulus.kind for stimulus in scenario.stimuli}
-        return tuple(
-            model for model in models_for(scenario.workflow) if not any(not_taken(model, kind) for kind in kinds)
-        )
+        return models_for(scenario.workflow, {stimulus.kind for stimulus in scenario.stimuli})
 
 
 def subject_of(

@@ -194,6 +194,11 @@ def name_of(function: Callable[..., Any], kind: str) -> str:
     return function.__name__
 
 
+def is_activity(function: Callable[..., Any]) -> bool:
+    """Whether a function is marked as an activity."""
+    return getattr(function, _KIND, None) == "activity"
+
+
 def _mark(kind: str, function: Any, name: str | None) -> Any:
     def mark(function: Any) -> Any:
         if not inspect.iscoroutinefunction(function):

@@ -141,6 +141,11 @@ async def no_input(ctx: ds.WorkflowContext) -> None:
     """No model could call this."""
 
 
+@ds.activity
+async def an_activity(ctx: ds.ActivityContext, order: Any) -> None:
+    """Not a workflow."""
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -166,6 +171,14 @@ async def no_input(ctx: ds.WorkflowContext) -> None:
         ({"model_options": {"replay": {"x": 1}}}, "unknown option of model replay 'x': known: rpc_latency"),
         ({"model_options": {"replai": {}}}, "unknown execution model 'replai': did you mean 'replay'?"),
         ({"versions": {"v2": no_input}}, "workflow no_input takes (ctx: "),
+        ({"versions": {"v2": an_activity}}, "workflow: an_activity is an activity; give the workflow that executes"),
+        ({"faults": ds.Crash(at="1s")}, "scenario: faults is Crash(at='1s', "),
+        ({"faults": ["crash"]}, "scenario: faults have 'crash', expected Crash, Script or the like"),
+        ({"stimuli": "approve"}, "scenario: stimuli is 'approve', expected a list of them: ['approve']"),
+        ({"stimuli": [ds.Crash(at="1s")]}, "scenario: stimuli have Crash(at='1s', "),
+        ({"workers": "2"}, "scenario: workers is '2', expected a whole number"),
+        ({"services": {"payments": ds.Service}}, "scenario: service payments is <class "),
+        ({"owed": {"email.send": "exactly once"}}, "scenario: owed of email.send is 'exactly once', expected one of "),
     ],
 )
 def test_a_mistake_is_told_before_anything_runs(options: dict[str, Any], text: str) -> None:
@@ -181,6 +194,25 @@ def test_a_workflow_that_cannot_be_called_is_refused() -> None:
         ds.run(no_input)
     with pytest.raises(ds.UserError, match="is not an async function"):
         ds.run(print)
+
+
+def test_faults_may_come_from_anything_that_gives_them_one_by_one() -> None:
+    """A generator strikes like a list: nothing is used up by looking at it."""
+    crash = ds.Crash(after="effect_applied", of="payments.charge")
+    scenario = ds.Scenario(fulfill_order, (ORDER,), ds.library.shop(), faults=(one for one in [crash]))  # type: ignore[arg-type]
+    assert scenario.faults == (crash,)
+    assert ds.run_scenario(scenario).faults == {"planned": 1, "fired": 1, "hit": 1}
+
+
+def test_one_input_is_not_taken_for_several() -> None:
+    """The keys of a dict are no inputs."""
+    with pytest.raises(ds.UserError, match="scenario: inputs is {'order_id': .*expected a list of them"):
+        ds.Scenario(fulfill_order, ORDER, ds.library.shop())
+
+
+def test_one_model_may_be_given_by_its_name() -> None:
+    """Not as the list of its letters."""
+    assert list(ds.compare(fulfill_order, ORDER, models="replay").runs) == ["replay"]
 
 
 def test_no_inputs_and_no_models_are_refused() -> None:
