@@ -33,7 +33,7 @@ def complain(error: UserError) -> None:
 def one_object(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
     """A command that can print one JSON object."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(act=act)
+    parser.set_defaults(act=act, command=parser)
     return parser
 
 
@@ -99,7 +99,24 @@ def warn(loaded: LoadedScenario, owed: Sequence[Debt], runs: Iterable[Run]) -> N
     )
 
 
-def repeat(command: str, loaded: LoadedScenario, seed: int, changes: Sequence[str], model: str | None = None) -> str:
-    """The command that does it again."""
+def repeat(
+    command: str,
+    loaded: LoadedScenario,
+    seed: int,
+    changes: Sequence[str],
+    model: str | None = None,
+    more: Sequence[str] = (),
+) -> str:
+    """The command that does it again, to be pasted into a shell; `more` are further options of its own."""
     words = ["durable-sim", command, loaded.source, *(("--model", model) if model else ()), "--seed", str(seed)]
-    return shlex.join([*words, *(word for change in changes for word in ("--set", change))])
+    return shlex.join([*words, *(word for change in changes for word in ("--set", change)), *more])
+
+
+def given(options: argparse.Namespace, *names: str) -> list[str]:
+    """The options of these names that are not at the command's defaults, as they are written."""
+    written: list[str] = []
+    for name in names:
+        value = getattr(options, name)
+        if value != options.command.get_default(name):
+            written += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return written

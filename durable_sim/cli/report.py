@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from durable_sim.api import Comparison, Run, run_scenario
 from durable_sim.checks.owed import debts
-from durable_sim.cli.common import OK, model_of, on_scenarios, repeat, seed_of, warn, with_seed
+from durable_sim.cli.common import OK, given, model_of, on_scenarios, repeat, seed_of, warn, with_seed
 from durable_sim.errors import UserError
 from durable_sim.files.scenario_file import LoadedScenario, load
 from durable_sim.health.health import Health
@@ -82,9 +82,9 @@ def _compared(loaded: LoadedScenario, options: argparse.Namespace) -> Comparison
     commands = {model: repeat("run", loaded, seed, options.changes, model) for model in models}
     runs = {model: run_scenario(scenario, model, seed, owed=owed, repeat=commands[model]) for model in bar}
     warn(loaded, owed, runs.values())
-    chosen = [f"--model {model}" for model in models] if options.models else []
-    words = [repeat("report", loaded, seed, options.changes), *chosen, *(["--crashes"] if options.crashes else [])]
-    return Comparison(runs, loaded.name, seed, " ".join([*words, f"--html {loaded.name}.html"]))
+    chosen = [word for model in models for word in ("--model", model)] if options.models else []
+    more = [*chosen, *given(options, "crashes"), "--html", f"{loaded.name}.html"]  # the same whatever file is written
+    return Comparison(runs, loaded.name, seed, repeat("report", loaded, seed, options.changes, more=more))
 
 
 def _smallest(compared: Comparison, loaded: LoadedScenario, changes: Sequence[str]) -> Witness | None:

@@ -11,7 +11,18 @@ from typing import Any
 from tqdm import tqdm
 
 from durable_sim.checks.oracles import ORACLES
-from durable_sim.cli.common import OK, UNEXPECTED, model_of, on_scenarios, repeat, seed_of, whole, with_model, with_seed
+from durable_sim.cli.common import (
+    OK,
+    UNEXPECTED,
+    given,
+    model_of,
+    on_scenarios,
+    repeat,
+    seed_of,
+    whole,
+    with_model,
+    with_seed,
+)
 from durable_sim.errors import UserError
 from durable_sim.files.scenario_file import load
 from durable_sim.library.workloads import find_workload
@@ -100,7 +111,8 @@ def _crashes(options: argparse.Namespace) -> int:
             print(f"the smallest story:\n{shown}\n\nas a test:\n{shown.as_test()}")
         speed = len(sweep.cases) / elapsed_s
         print(f"{len(sweep.cases):,} runs in {elapsed_s:.1f} s ({speed:,.0f} runs/s)")
-        print(f"repeat: {repeat('crashes', loaded, seed, options.changes, model)} {_own(options)}".rstrip())
+        more = given(options, "depth", "faults", "at", "executions", "restart_after", "oracles", "guided")
+        print(f"repeat: {repeat('crashes', loaded, seed, options.changes, model, more)}")
     return OK if sweep.ok else UNEXPECTED
 
 
@@ -137,15 +149,9 @@ def _deploys(options: argparse.Namespace) -> int:
         print(json.dumps({**sweep.to_json(), "elapsed_s": elapsed_s}))
     else:
         print(f"{loaded.file.question}\n\n{sweep}\n\n{len(sweep.shipped):,} deploys in {elapsed_s:.1f} s")
+        more = given(options, "to", "faults", "depth")
+        print(f"repeat: {repeat('deploys', loaded, seed, options.changes, model, more)}")
     return OK if sweep.ok else UNEXPECTED
-
-
-def _own(options: argparse.Namespace) -> str:
-    """The options of this command that are not the default, as they are written."""
-    defaults = {"depth": 1, "faults": "crash", "at": None, "executions": 1, "restart_after": "2s", "oracles": None}
-    given = {name: getattr(options, name) for name, usual in defaults.items() if getattr(options, name) != usual}
-    written = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
-    return " ".join([*written, *(["--guided"] if options.guided else [])])
 
 
 def _witness(sweep: Sweep | LineageSearch, source: str, changes: tuple[str, ...]) -> Witness | None:

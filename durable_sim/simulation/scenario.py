@@ -78,9 +78,10 @@ class Scenario:
     fault of a call, no outage, no drawn fault of a process; what is planned or scripted still strikes. The simulation
     stops when nothing is left to happen, at the latest at the `horizon`.
 
-    `stimuli` (signals, cancellations) are part of what is asked, not of what goes wrong: they belong to the calm run
-    too that says what an execution owes. Each is for one execution: its `target`, the `execution` of its trigger, or
-    the only one. A trigger by `at` or `after` means the same in both runs, one by `after_record` hardly ever.
+    `stimuli` (signals, cancellations, redrives) are part of what is asked, not of what goes wrong: but for redrives, they
+    belong to the calm run too that says what an execution owes. Each is for one execution: its `target`, the
+    `execution` of its trigger, or the only one. A trigger by `at` or `after` means the same in both runs, one by
+    `after_record` hardly ever.
     """
 
     workflow: Callable[..., Any]
@@ -256,8 +257,9 @@ def problems_of_references(
         if operation not in operations:
             yield "operation", UnknownNameError(f"operation of {service}", operation, operations)
     after = fault.get("after")
-    if isinstance(after, str) and after in _OF_CALLS and isinstance(of, str) and not of.startswith("status."):
-        subjects = [f"{name}.{one}" for name, spec in services.items() for one in spec.service.operations()]
+    if isinstance(after, str) and after in _OF_CALLS and isinstance(of, str):
+        every = [*services.items(), *(brought for kind in MODELS.values() for brought in kind.services.items())]
+        subjects = [f"{name}.{one}" for name, spec in every for one in spec.service.operations()]
         if of not in subjects:
             yield "of", UnknownNameError("operation", of, subjects)
 

@@ -89,7 +89,7 @@ def test_the_text_ends_with_speed_and_how_to_repeat_it(program: Program) -> None
 def test_a_printed_repetition_makes_the_same_sweep(program: Program) -> None:
     """Pasted as it is; only the speed differs."""
     first = program(
-        "crashes", ORDERS, *NO_KEYS, "--seed", "3", "--restart-after", "5s", "--executions", "2", "--at", "effect"
+        "crashes", ORDERS, *NO_KEYS, "--seed", "3", "--restart-after", "5 s", "--executions", "2", "--at", "before the request,effect"
     )
     (command,) = [line for line in first.out.splitlines() if line.startswith("repeat: durable-sim crashes")]
     again = program(*shlex.split(command.removeprefix("repeat: durable-sim ")))
@@ -97,7 +97,7 @@ def test_a_printed_repetition_makes_the_same_sweep(program: Program) -> None:
     assert [line for line in first.out.splitlines() if "runs/s" not in line] == [
         line for line in again.out.splitlines() if "runs/s" not in line
     ]
-    assert "executions: o-1, o-2; seed 3" in first.out and "restart_after='5s'" in first.out
+    assert "executions: o-1, o-2; seed 3" in first.out and "restart_after='5 s'" in first.out
 
 
 def test_a_violation_is_told_as_story_test_and_token(program: Program) -> None:
@@ -218,7 +218,10 @@ def test_other_code_may_not(program: Program, waits: str) -> None:
     assert done.status == 1 and done.out.startswith(
         "May it be shipped?\n\nreplay: next is not safe for running workflows: "
     )
-    assert " deploys in " in done.out.splitlines()[-1]
+    *_, speed, repeat = done.out.splitlines()
+    assert " deploys in " in speed
+    again = program(*shlex.split(repeat.removeprefix("repeat: durable-sim ")))
+    assert again.status == 1 and again.out.splitlines()[:-2] == done.out.splitlines()[:-2]
 
 
 def test_a_version_that_there_is_not_is_told(program: Program, waits: str) -> None:

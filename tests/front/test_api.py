@@ -161,6 +161,10 @@ async def an_activity(ctx: ds.ActivityContext, order: Any) -> None:
             {"faults": [ds.Crash(after="reply_sent", of="payments.chrge")]},
             "unknown operation 'payments.chrge': did you",
         ),
+        (
+            {"faults": [ds.Crash(after="reply_sent", of="status.nonsense")]},
+            "unknown operation 'status.nonsense': did you mean 'status",
+        ),
         ({"faults": [ds.Script("emial", "send", 1, "slow")]}, "unknown service 'emial': did you mean 'email'?"),
         (
             {"faults": [ds.Script("email", "sned", 1, "slow")]},
@@ -202,6 +206,13 @@ def test_faults_may_come_from_anything_that_gives_them_one_by_one() -> None:
     scenario = ds.Scenario(fulfill_order, (ORDER,), ds.library.shop(), faults=(one for one in [crash]))  # type: ignore[arg-type]
     assert scenario.faults == (crash,)
     assert ds.run_scenario(scenario).faults == {"planned": 1, "fired": 1, "hit": 1}
+
+
+@pytest.mark.parametrize("of", ["states.send_task_success", "status.update"])
+def test_a_fault_may_strike_at_the_services_that_a_model_brings(of: str) -> None:
+    """They are called over the network like any other."""
+    scenario = ds.Scenario(fulfill_order, (ORDER,), ds.library.shop(), (ds.Crash(after="reply_sent", of=of),))
+    assert scenario.faults[0].of == of  # type: ignore[union-attr]
 
 
 def test_one_input_is_not_taken_for_several() -> None:
