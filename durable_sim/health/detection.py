@@ -6,7 +6,6 @@ An alert that was on before an incident began does not detect it.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from durable_sim.health.health import Down, Health, health_of
 from durable_sim.health.rules import RULES, Alert, Rule
 from durable_sim.health.series import percentile
 from durable_sim.intervals import wilson
+from durable_sim.preformatted import preformatted
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Scenario
 
@@ -94,7 +94,7 @@ class Detection:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        return preformatted(self)
 
 
 def detection(

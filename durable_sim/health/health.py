@@ -5,7 +5,6 @@ Reads executions and the trace, as a monitoring system would see them; neither t
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -17,6 +16,7 @@ from durable_sim.health.attempts import attempts_of
 from durable_sim.health.baseline import Baseline, spans_of
 from durable_sim.health.rules import RULES, Alert, Rule, alerts_of, worded
 from durable_sim.health.series import Metric, Series, Span
+from durable_sim.preformatted import preformatted
 from durable_sim.randomness import Randomness
 from durable_sim.simulation.run import Recording
 from durable_sim.workflows.definitions import definition_of
@@ -116,7 +116,7 @@ class Health:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        return preformatted(self)
 
 
 def health_of(

@@ -6,7 +6,6 @@ ever move the execution on, is what the simulator found out at the end of the ru
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -19,6 +18,7 @@ from durable_sim.models.executions import Execution
 from durable_sim.models.replay.events import ACTIVITY_TASK_SCHEDULED
 from durable_sim.models.replay.model import Replay
 from durable_sim.models.steps.model import Steps
+from durable_sim.preformatted import preformatted
 from durable_sim.simulation.run import Recording
 from durable_sim.trace import Record
 
@@ -104,7 +104,7 @@ class OperatorView:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        return preformatted(self)
 
 
 def operator_view(recording: Recording, at_us: int | None = None, *, expected: Duration | None = None) -> OperatorView:

@@ -63,10 +63,13 @@ class Rule:
 
         >>> Rule(metric="active", above_baseline=2, held_for="10m").name
         'active above 2x baseline for more than 10m'
+        >>> Rule(metric="active", above_baseline=2, least=10).name
+        'active above 2x baseline (at least 10)'
         """
         way = "below" if self.below is not None else "above"
         limit = self.below if self.below is not None else self.above
-        told = f"{self.above_baseline:g}x baseline" if limit is None else worded(self.metric, limit)
+        floor = f" (at least {worded(self.metric, self.least)})" if self.least else ""
+        told = f"{self.above_baseline:g}x baseline{floor}" if limit is None else worded(self.metric, limit)
         held = f" for more than {format_us(duration_us(self.held_for))}" if duration_us(self.held_for) else ""
         return f"{self.metric} {way} {told}{held}"
 
@@ -121,7 +124,8 @@ class Alert:
 
     def __str__(self) -> str:
         until = "to the end" if self.end_us is None else f"to {minutes(self.end_us)}"
-        peak = f"peak {worded(self.rule.metric, self.peak)} at {minutes(self.peak_us)}"
+        word = "lowest" if self.rule.below is not None else "peak"
+        peak = f"{word} {worded(self.rule.metric, self.peak)} at {minutes(self.peak_us)}"
         return f"{self.rule.name}: from {minutes(self.start_us)} {until}, {peak}"
 
 

@@ -14,12 +14,15 @@ from typing import Any, Final
 
 from durable_sim.checks.violations import GOOD, VERDICTS, Violation
 from durable_sim.durations import seconds
+from durable_sim.preformatted import MONOSPACED
 from durable_sim.views.looks import GREEN, ORANGE, VERDICT_LOOKS, WHITE, Look
 
 LINE: Final = "1px solid rgba(128,128,128,.35)"
 _BOX: Final = f"border:{LINE};border-radius:6px;padding:.6em .9em;margin:.3em 0;line-height:1.5;overflow-x:auto"
 _CELL: Final = f"padding:.15em .7em;border-bottom:{LINE};background:none"
-_PRE: Final = "margin:.4em 0;font-size:.92em;line-height:1.45;white-space:pre-wrap;color:inherit;background:none"
+_PRE: Final = (
+    f"{MONOSPACED};margin:.4em 0;font-size:.92em;line-height:1.45;white-space:pre-wrap;color:inherit;background:none"
+)
 _QUIET: Final = "opacity:.75"
 _RIGHT: Final = Look(GREEN, WHITE, "✓")
 _WRONG: Final = Look(ORANGE, WHITE, "✗")

@@ -27,7 +27,8 @@ from durable_sim.widgets.tuning import HEED_RETRIES, HEED_TIMEOUTS, Tuning
 SEEDS: Final = 50
 OPTIONAL: Final = ("client_timeout", "attempts", "first_delay", "timeout")
 """What can be as written."""
-ATTEMPTS: Final = (AS_WRITTEN, 1, 2, 3, 4, 6, 10, ("no limit", 0))
+ATTEMPTS: Final = (*((str(number), number) for number in (AS_WRITTEN, 1, 2, 3, 4, 6, 10)), ("no limit", 0))
+"""All in pairs: a menu takes label and value apart only if each of its options is a pair."""
 SPANS: Final = (AS_WRITTEN, "100ms", "300ms", "1s", "3s", "10s", "30s", "2m")
 
 

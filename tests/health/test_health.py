@@ -134,7 +134,7 @@ def test_a_failure_that_nobody_can_judge_is_said_to_be_none() -> None:
     assert [signal.judged for signal in health.signals] == [False] * 4
     text = str(health)
     assert "no sample of 50 or more (most: 10)" in text
-    assert "active above 2x baseline for more than 10m: not judged, what is normal is not known" in text
+    assert "active above 2x baseline (at least 10) for more than 10m: not judged, what is normal is not known" in text
 
 
 def test_two_rules_on_one_metric_are_judged_each_by_its_own_window() -> None:
@@ -179,8 +179,10 @@ def test_the_text_tells_the_alerts_and_html_escapes_it() -> None:
     health = replace(seen(a_day(outage=outage())), scenario="<b>")
     assert "health of <b>, replay, seed 0: 4 alert(s)" in str(health)
     assert "payments down from 60 to 80 min" in str(health)
-    assert "active above 2x baseline for more than 10m: from 73 min to 81 min, peak 121 at 80 min" in str(health)
-    assert health._repr_html_().startswith("<pre>health of &lt;b&gt;")
+    assert "active above 2x baseline (at least 10) for more than 10m: from 73 min to 81 min, peak 121 at 80 min" in str(
+        health
+    )
+    assert health._repr_html_().startswith("<pre ") and ">health of &lt;b&gt;" in health._repr_html_()
 
 
 def test_mistakes_are_named() -> None:

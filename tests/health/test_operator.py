@@ -165,7 +165,7 @@ def test_a_long_list_is_cut_in_print_only() -> None:
     assert lines[0] == "at 9 min: 55 open (54 failing, 1 running), 0 ended"
     assert (len(lines), lines[-1]) == (33, "... and 25 more")
     assert len(view.open) == 55
-    assert view._repr_html_().startswith("<pre>at 9 min")
+    assert view._repr_html_().startswith('<pre style="font-family:') and ">at 9 min" in view._repr_html_()
 
 
 def test_an_instant_before_the_start_is_refused() -> None:

@@ -49,6 +49,24 @@ def test_moving_a_control_draws_once(name: str, value: Any, words: str) -> None:
     assert "verdict=" in panel.picture.alt
 
 
+@pytest.mark.parametrize("name", ["attempts", "client_timeout", "first_delay", "timeout", "calls", "rate"])
+def test_each_entry_of_a_menu_can_be_chosen(name: str) -> None:
+    """And is what the run is made with: a calm order completes, whatever is chosen."""
+    panel = explorer("orders.correct")
+    control = panel.controls[name]
+    for _, value in control._options_full:
+        control.value = value
+        assert panel.error is None
+        assert name == "calls" or name == "rate" or panel.experiment.run.verdicts == {"completed": 1}
+
+
+def test_no_limit_of_attempts_is_the_policy_without_one() -> None:
+    """Shown as words, and 0 in the policy."""
+    panel = explorer("orders.correct")
+    label, value = panel.controls["attempts"]._options_full[-1]
+    assert (label, value) == ("no limit", 0)
+
+
 def test_the_picture_is_that_of_the_run() -> None:
     """Its words end with the verdict of the run that is kept."""
     panel = explorer(article_order, {"order_id": "o-1"})

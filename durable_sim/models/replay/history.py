@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from durable_sim.durations import seconds
 from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.exchange.histories import from_json, to_json
 from durable_sim.models.replay.order import check_order
+from durable_sim.preformatted import preformatted
 
 _SHOWN = (
     "activity_type",
@@ -96,7 +96,7 @@ class History(Sequence[Event]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        return preformatted(self)
 
 
 def _line(event: Event) -> str:
