@@ -2,7 +2,7 @@
 
 The folders, in the order in which a run flows through them; each imports only from those above it:
 
-    errors, durations, fields, randomness, intervals, trace    the ground
+    errors, durations, fields, preformatted, randomness, intervals, trace    the ground
     workflows/    what a user writes: functions, contexts, retry policies, sagas; knows no time and no SimPy
     world/        what no engine controls: services, the network, the effect ledger, faults as data
     models/       how code survives, or does not: regular, status_columns, replay/, steps/, state_machine/
@@ -82,6 +82,7 @@ from durable_sim.world.faults import (
     Mixture,
     Outage,
     Pause,
+    Redrive,
     Script,
     ServerRestart,
     Signal,
@@ -121,6 +122,7 @@ __all__ = [
     "Outage",
     "Pause",
     "QueryFailed",
+    "Redrive",
     "Rejected",
     "RetryPolicy",
     "Run",

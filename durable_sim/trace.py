@@ -25,7 +25,7 @@ TASK_SCHEDULED = "task_scheduled"
 TASK_STARTED = "task_started"
 RESULT_REPORTED = "result_reported"
 RESULT_RECORDED = "result_recorded"
-RESULT_REFUSED = "result_refused"  # it came too late: the engine had already given the attempt up
+RESULT_REFUSED = "result_refused"  # nobody took it: too late, the attempt was given up; or `lost` on the way out
 ATTEMPT_TIMED_OUT = "attempt_timed_out"
 BACKOFF_BEGUN = "backoff_begun"
 BACKOFF_ENDED = "backoff_ended"
@@ -64,8 +64,8 @@ class Record(NamedTuple):
     """One instant of a run.
 
     `time_us` is simulated time since the start; `subject` is a service operation ("payments.charge") or an activity's
-    name; `step` is the number of the command in its workflow; `call` numbers service calls; `data` is plain
-    JSON data or None.
+    name; `step` is the number of the command in its workflow, counted on where an execution has several runs; `call`
+    numbers service calls; `data` is plain JSON data or None.
     """
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here

@@ -26,7 +26,8 @@ class ActivityTask(NamedTuple):
     """What a worker needs to know to make an attempt.
 
     `execution` is whose trace and effects it belongs to; `workflow_id` differs from it for a child workflow's
-    activity. `token` names the attempt to the engine that asked for it.
+    activity. `token` names the attempt to the engine that asked for it. `step` is the run's own number of the step, of
+    which keys are made; where an execution has many runs, the trace and the ledger show it as `shown`.
     """
 
     execution: str
@@ -40,6 +41,12 @@ class ActivityTask(NamedTuple):
     workflow_id: str = ""
     token: tuple[str, int, int] = ("", 0, 0)
     heartbeat_us: int | None = None
+    shown: int | None = None
+
+    @property
+    def number(self) -> int:
+        """The number of the step in the trace and the ledger."""
+        return self.step if self.shown is None else self.shown
 
 
 def _no_heartbeat(details: tuple[Any, ...]) -> None:
@@ -68,7 +75,7 @@ class Attempt:
         self._process = process
         self._on_end = on_end
         self._program = Program()
-        self._sender = Sender(task.execution, task.step, task.attempt)
+        self._sender = Sender(task.execution, task.number, task.attempt)
         workflow_id = task.workflow_id or task.execution
         info = ActivityInfo(workflow_id, task.run_id, task.name, task.step, task.attempt, task.heartbeat_details)
         self._ctx = ActivityContext(self._program, info, heartbeat)
@@ -93,11 +100,17 @@ class Attempt:
         if main is not None and main.cancel():
             self._go_on()
 
+    @property
+    def error(self) -> BaseException | None:
+        """What its code has raised, once it has ended."""
+        main = self._program.main
+        return None if main is None else main.error
+
     def note(self, kind: str, data: dict[str, Any] | None = None) -> None:
         """Leave a record of this attempt in the trace."""
         task = self.task
         self._world.trace.add(
-            kind, task.execution, self._process.worker_id, task.name, task.step, task.attempt, None, data
+            kind, task.execution, self._process.worker_id, task.name, task.number, task.attempt, None, data
         )
 
     def _go_on(self) -> None:

@@ -71,6 +71,9 @@ class Model(Host, Protocol):
     def cancel(self, execution: Execution) -> list[str] | None:
         """Somebody asks an execution to stop. Same result as `signal`."""
 
+    def redrive(self, execution: Execution) -> list[str] | None:
+        """Somebody takes a failed execution up again where it ended. Same result as `signal`."""
+
 
 class Unreachable:
     """A model without a server that could be restarted, and without an address for anybody outside."""
@@ -85,6 +88,10 @@ class Unreachable:
 
     def cancel(self, execution: Execution) -> list[str] | None:
         """Nobody listens."""
+        return None
+
+    def redrive(self, execution: Execution) -> list[str] | None:
+        """What has failed stays so."""
         return None
 
 
@@ -112,11 +119,12 @@ class Home:
         name = ("workflow", execution.id, *stream)
         return WorkflowInfo(execution.id, run_id, self.workflow, lambda: self.world.randomness.stream(*name))
 
-    def began(self, execution: Execution, worker_id: str | None = None) -> None:
-        """Note that an execution has begun, or has been begun again."""
+    def began(self, execution: Execution, worker_id: str | None = None, redriven: bool = False) -> None:
+        """Note that an execution has begun, or has been begun again: from the top, unless it is `redriven`."""
         execution.runs += 1
         kind = kinds.EXECUTION_STARTED if execution.runs == 1 else kinds.EXECUTION_RESTARTED
-        self.world.trace.add(kind, execution.id, worker_id, data={"run": execution.runs})
+        data = {"run": execution.runs, **({"redriven": True} if redriven else {})}
+        self.world.trace.add(kind, execution.id, worker_id, data=data)
 
     def ended(self, execution: Execution, outcome: Outcome, worker_id: str | None = None) -> None:
         """Note the end that a model gives an execution."""

@@ -15,6 +15,7 @@ from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Execution, Home, Outcome
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflows.commands import (
+    CancelLocalActivity,
     CancelTimer,
     Command,
     RecordMarker,
@@ -34,6 +35,7 @@ from durable_sim.workflows.failures import (
     failure_of,
     timeout_failure,
 )
+from durable_sim.workflows.handlers import Handlers
 from durable_sim.workflows.payloads import copied
 from durable_sim.workflows.program import Program
 from durable_sim.workflows.retry import RETRY_POLICY_NOT_SET, TIMEOUT, next_retry
@@ -80,8 +82,10 @@ class LocalRun:
 
     def _run_code(self) -> None:
         home, execution = self.keeper.home, self.execution
-        ctx = WorkflowContext(self._program, home.info(execution, self.run_id, *self._stream))
-        self._program.start(home.definition(self.process.version).function(ctx, copied(execution.input)))
+        definition, handlers = home.definition(self.process.version), Handlers(self._program)
+        handlers.fails_on = definition.fails_on
+        ctx = WorkflowContext(self._program, home.info(execution, self.run_id, *self._stream), handlers)
+        self._program.start(definition.function(ctx, copied(execution.input)))
         self._go_on()
 
     def finish_step(self, command: ScheduleActivity, outcome: Outcome) -> None:
@@ -144,7 +148,13 @@ class LocalRun:
             case ScheduleActivity():
                 self.note(kinds.TASK_SCHEDULED, command.name, command.step)
                 self.process.deliver(self.keeper.perform, self, command)
-            case CancelTimer() | RequestCancelActivity() | UpsertMemo() | UpsertSearchAttributes():
+            case (
+                CancelTimer()
+                | RequestCancelActivity()
+                | CancelLocalActivity()
+                | UpsertMemo()
+                | UpsertSearchAttributes()
+            ):
                 pass  # the code no longer listens; there is nobody else to tell
             case SetPatch() | RecordMarker():
                 pass  # nothing is recorded, and nothing is replayed

@@ -14,6 +14,8 @@ from typing import Any
 from durable_sim.simulation.scenario import Scenario
 
 LENGTH = 12
+DIGITS = 12
+"""So much of the digest of a trace tells one run from another."""
 
 
 def fingerprint(scenario: Scenario) -> str:

@@ -11,7 +11,18 @@ from durable_sim.errors import InternalError
 from durable_sim.models.executions import Execution, Model
 from durable_sim.models.workers import Fleet
 from durable_sim.trace import Record
-from durable_sim.world.faults import Cancel, Crash, Deploy, Pause, Planned, Redrive, ServerRestart, Signal, Stimulus
+from durable_sim.world.faults import (
+    Cancel,
+    Crash,
+    Deploy,
+    Pause,
+    Planned,
+    ProcessFault,
+    Redrive,
+    ServerRestart,
+    Signal,
+    Stimulus,
+)
 from durable_sim.world.world import World
 
 
@@ -141,9 +152,16 @@ class Injector:
             self._fleet.drain(process.worker_id, stop)
 
     def _fired(self, strike: Strike, hit: list[str]) -> None:
+        if isinstance(strike.fault, ProcessFault):
+            hit = [name for name in hit if self._open(name)]
         if strike.fired_us is None:
             strike.fired_us = self._world.now_us
         strike.hit.extend(execution for execution in hit if execution not in strike.hit)
+
+    def _open(self, name: str) -> bool:
+        """Whether an execution has not ended: one that has cannot be hit, though its code may still be in memory."""
+        execution = self._executions.get(name)
+        return execution is None or execution.status == "open"
 
 
 class _Watch:

@@ -202,14 +202,18 @@ class Simulation:
         """All histories by run id, in the order in which the runs began."""
         return {run_id: History(run.history) for run_id, run in self._server.runs.items()}
 
-    def check_replays(self, *, strict: bool = True) -> None:
+    def check_replays(self, *, strict: bool = True, runs: Iterable[str] | None = None) -> None:
         """Replay every prefix of every history with the code last used on it, to the arguments if `strict`.
+
+        Args:
+            strict: whether arguments and time-outs must fit too.
+            runs: the ids of the runs whose histories are replayed; by default all.
 
         Raises:
             UserError: the first history that its own code does not follow, and where.
         """
-        for run_id, run in self._server.runs.items():
-            problem = self._replay.replays_wrong(run, strict)
+        for run_id in self._server.runs if runs is None else runs:
+            problem = self._replay.replays_wrong(self._server.runs[run_id], strict)
             if problem is not None:
                 raise UserError(f"the history of run {run_id} is not what its code does: {problem}")
 

@@ -146,11 +146,7 @@ def _record(
         scripts_fired=world.network.scripts_fired,
         call_faults=dict(sorted(world.network.faults_drawn.items())),
         effect_kinds=world.effect_kinds(),
-        balances={
-            f"{service.name}.{kind}": amounts
-            for service in world.services.values()
-            for kind, amounts in service.balance().items()
-        },
+        balances=world.balances(),
         pending={one.id: _pending(engine[0], one, world) for one in executions if one.status == "open"},
         requests_under_way=under_way,
         ended_us=world.trace[-1].time_us if len(world.trace) else 0,

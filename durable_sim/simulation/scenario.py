@@ -72,14 +72,16 @@ class Arrivals:
 class Scenario:
     """One workflow, its inputs, the world it acts upon, what people do to it, and what goes wrong.
 
-    `inputs` holds one input an execution; an input that is a dict with a key "id" or "..._id" gives the execution its
-    id. `versions` are other codes of the workflow, for deploys to switch to. `owed` overrides what is owed of a kind
-    of effect ("email.send": "exactly_once"). From `calm_after` on, nothing goes wrong by chance any more: no drawn
-    fault of a call, no outage, no drawn fault of a process; what is planned or scripted still strikes. The simulation
-    stops when nothing is left to happen, at the latest at the `horizon`.
+    `inputs` holds one input an execution; an input that is a dict with a key "id" or "..._id" gives the execution
+    its id. `versions` are other codes of the workflow, for deploys to switch to. `owed` overrides what is owed of a
+    kind of effect ("email.send": "exactly_once"). `instead` says which effect counts as which other one, where a
+    workflow has two ways to do the same ("wallet.charge": "payments.charge"): then one of the two is owed, and both
+    are too many. From `calm_after` on, nothing goes wrong by chance any more: no drawn fault of a call, no outage,
+    no drawn fault of a process; what is planned or scripted still strikes. The simulation stops when nothing is
+    left to happen, at the latest at the `horizon`.
 
-    `stimuli` (signals, cancellations, redrives) are part of what is asked, not of what goes wrong: but for redrives, they
-    belong to the calm run too that says what an execution owes. Each is for one execution: its `target`, the
+    `stimuli` (signals, cancellations, redrives) are part of what is asked, not of what goes wrong: but for redrives,
+    they belong to the calm run too that says what an execution owes. Each is for one execution: its `target`, the
     `execution` of its trigger, or the only one. A trigger by `at` or `after` means the same in both runs, one by
     `after_record` hardly ever.
     """
@@ -95,6 +97,7 @@ class Scenario:
     horizon: Duration = "30d"
     versions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     owed: Mapping[str, Owed] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
     model_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     name: str = ""
 
@@ -220,6 +223,8 @@ class Scenario:
                 raise UnknownNameError("kind of effect", kind, kinds)
             if owed not in OWED:
                 raise UserError(f"scenario: owed of {kind} is {owed!r}, expected one of {', '.join(OWED)}")
+        for kind, error in problems_of_instead(self.instead, self.services):
+            raise UserError(f"scenario: instead: {kind}: {error}")
         for model, options in self.model_options.items():
             if model not in MODELS:
                 raise UnknownNameError("execution model", model, MODELS)
@@ -262,6 +267,23 @@ def problems_of_references(
         subjects = [f"{name}.{one}" for name, spec in every for one in spec.service.operations()]
         if of not in subjects:
             yield "of", UnknownNameError("operation", of, subjects)
+
+
+def problems_of_instead(
+    instead: Mapping[str, Any], services: Mapping[str, ServiceSpec]
+) -> Iterator[tuple[str, UserError]]:
+    """The kinds that cannot count as what they are to count as, each with the error."""
+    kinds = {f"{name}.{kind.name}": kind for name, spec in services.items() for kind in spec.service.effects}
+    makes = [name for name, kind in kinds.items() if kind.undoes is None]
+    for one, other in instead.items():
+        unknown = [name for name in (one, other) if name not in makes]
+        if unknown:
+            yield one, UnknownNameError("kind of effect that undoes nothing", str(unknown[0]), makes)
+        elif other in instead:
+            yield one, UserError(f"counts as {other}, which counts as {instead[other]} itself: expected the last")
+        elif kinds[one].unit != kinds[other].unit:
+            units = f"{kinds[one].unit}, and {other} in {kinds[other].unit}"
+            yield one, UserError(f"is counted in {units}: expected the same")
 
 
 def check_workflow(workflow: Callable[..., Any]) -> None:

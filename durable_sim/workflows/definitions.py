@@ -83,22 +83,33 @@ class Build:
 
 
 def _definition(name: str, function: Callable[..., Any]) -> WorkflowDefinition:
-    return WorkflowDefinition(name, function, getattr(function, _FAILS, ()), getattr(function, _IDIOMS, _NONE))
+    return WorkflowDefinition(name, function, failure_types_of(function), getattr(function, _IDIOMS, _NONE))
 
 
 def _activities_near(function: Any, depth: int) -> Iterator[Callable[..., Any]]:
     """Decorated activities among the globals that a function's code names, and in its closure, and theirs; also those
     in lists, tuples and dicts there."""
-    code = getattr(function, "__code__", None)
-    if code is None or depth == 0:
+    if getattr(function, "__code__", None) is None or depth == 0:
         return
-    near = [function.__globals__[name] for name in _names(code) if name in function.__globals__]
-    near += [cell.cell_contents for cell in function.__closure__ or () if _filled(cell)]
-    for value in _unpacked(near):
+    for value in near(function):
         if getattr(value, _KIND, None) == "activity":
             yield value
         elif inspect.isfunction(value):
             yield from _activities_near(value, depth - 1)
+
+
+def names_in(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """The globals that a function's code names, and what is in its closure."""
+    code: Any = function.__code__
+    known = function.__globals__
+    yield from ((name, known[name]) for name in _names(code) if name in known)
+    cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+    yield from ((name, cell.cell_contents) for name, cell in cells if _filled(cell))
+
+
+def near(function: Callable[..., Any]) -> Iterator[Any]:
+    """The same without the names, and what is in those that are plain lists, tuples and dicts."""
+    return _unpacked(value for _, value in names_in(function))
 
 
 def _unpacked(values: Iterable[Any]) -> Iterator[Any]:
@@ -182,6 +193,11 @@ def definition_of(function: Callable[..., Any]) -> WorkflowDefinition:
         UserError: it is not an `async def`.
     """
     return _definition(name_of(function, "workflow"), function)
+
+
+def failure_types_of(function: Callable[..., Any]) -> tuple[type[BaseException], ...]:
+    """The exceptions that a workflow function was marked to fail by."""
+    return getattr(function, _FAILS, ())
 
 
 def name_of(function: Callable[..., Any], kind: str) -> str:

@@ -275,6 +275,9 @@ class Signal(_Strikes):
         _refuse("Signal", problems)
         object.__setattr__(self, "arguments", copied_arguments(self.arguments, f"argument of signal {self.name}"))
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.at, self.after, self.of, self.nth))  # arguments may be dicts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel(_Strikes):
@@ -288,8 +291,22 @@ class Cancel(_Strikes):
     target: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redrive(_Strikes):
+    """Somebody takes an execution up again that has failed, was stopped or timed out, where it ended (`state_machine`).
+
+    What succeeded is not run again; the definition is that of the beginning, the code of functions that of now.
+    `target` as for `Cancel`. One that is open, completed, Express, ended more than 14 days ago or has no room left in
+    its history is not taken up, and the redrive has not fired. The calm world has none: nothing fails there by fault.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    kind: Literal["redrive"] = field(default="redrive", repr=False)
+    target: str | None = None
+
+
 ProcessFault = Crash | Pause | Deploy | ServerRestart
-Stimulus = Signal | Cancel
+Stimulus = Signal | Cancel | Redrive
 Planned = ProcessFault | Stimulus
 """All that strikes at an instant of a run."""
 
@@ -328,6 +345,8 @@ class Deploys:
 
 
 Fault = ProcessFault | Cancel | Crashes | Deploys | Script
+Placeable = Fault | Signal
+"""What a search places: a fault, or a signal of the scenario's own, which then comes here and not when it was to."""
 RANDOM_FAULTS_MAX: Final = 100_000
 """A plan with more of them is a mistyped unit, and would fill the memory before the run begins."""
 
