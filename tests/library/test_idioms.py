@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import durable_sim as ds
+from durable_sim.library.order_steps import ActivityPair, saga_in_steps
 from durable_sim.library.orders import correct_order
 
 ORDER = {"order_id": "o-1", "items": [{"sku": "book", "quantity": 1}, {"sku": "lamp", "quantity": 2}]}
@@ -53,6 +56,71 @@ def test_the_idioms_do_the_same_where_nothing_goes_wrong() -> None:
         for model, run in compared.runs.items()
     }
     assert effects["steps"] == effects["replay"] == effects["state_machine"]
+
+
+@pytest.mark.parametrize("sdk", ["python", "js"])
+def test_a_final_error_of_an_action_is_remembered_as_data_by_the_saga_in_steps(sdk: str) -> None:
+    """The action is refused once, whichever SDK it is: no entry that undoes what came before runs it again."""
+    ran: list[str] = []
+
+    @ds.activity
+    async def charge(ctx: ds.ActivityContext, order: Any) -> None:
+        ran.append("charge")
+
+    @ds.activity
+    async def ship(ctx: ds.ActivityContext, order: Any) -> None:
+        ran.append("ship")
+        raise ds.ApplicationError("no such street", "NoAddress", non_retryable=True)
+
+    @ds.activity
+    async def refund(ctx: ds.ActivityContext, order: Any) -> None:
+        ran.append("refund")
+
+    @ds.activity
+    async def void(ctx: ds.ActivityContext, order: Any) -> None:
+        ran.append("void")
+
+    saga = saga_in_steps("sell", (ActivityPair(charge, refund), ActivityPair(ship, void)), ())
+
+    @ds.workflow(idioms={"steps": saga})
+    async def sell(ctx: ds.WorkflowContext, order: Any) -> None:
+        """What other models would run."""
+
+    (one,) = ds.run(sell, ORDER, model="steps", model_options={"steps": {"sdk": sdk}}).executions
+    assert ran == ["charge", "ship", "void", "refund"]
+    assert one.execution.failure is not None and "no such street" in one.execution.failure.message
+
+
+@pytest.mark.parametrize("best_effort", [True, False])
+def test_an_undo_that_is_refused_for_good_ends_the_saga_in_steps_unless_it_is_best_effort(best_effort: bool) -> None:
+    """The undos below it run only where it may fail."""
+    ran: list[str] = []
+
+    @ds.activity
+    async def charge(ctx: ds.ActivityContext, order: Any) -> None: ...
+
+    @ds.activity
+    async def ship(ctx: ds.ActivityContext, order: Any) -> None:
+        raise ds.ApplicationError("no", "No", non_retryable=True)
+
+    @ds.activity
+    async def refund(ctx: ds.ActivityContext, order: Any) -> None:
+        ran.append("refund")
+
+    @ds.activity
+    async def void(ctx: ds.ActivityContext, order: Any) -> None:
+        raise ds.ApplicationError("under way", "UnderWay", non_retryable=True)
+
+    pairs = (ActivityPair(charge, refund), ActivityPair(ship, void, best_effort))
+
+    @ds.workflow(idioms={"steps": saga_in_steps("sell", pairs, ())})
+    async def sell(ctx: ds.WorkflowContext, order: Any) -> None:
+        """What other models would run."""
+
+    (one,) = ds.run(sell, ORDER, model="steps").executions
+    assert ran == (["refund"] if best_effort else [])
+    assert one.execution.failure is not None
+    assert ("half undone" in one.execution.failure.message) is not best_effort
 
 
 def test_a_card_that_is_declined_is_undone_in_every_idiom() -> None:

@@ -1,7 +1,8 @@
 """What the SDK answers, decided from how the code and its steps ended. Pure.
 
-The two SDKs differ in what an error does that says it is final: "js" remembers it as the step's, so that the function
-can catch it; "python" lets it bubble: the run fails at once, and no `except` in the function sees it.
+The two SDKs differ in what an error does that says what is to become of retries: "js" remembers it as the step's, so
+that the function can catch it in every entry; "python" lets it bubble: it is raised where the code awaits the step, and
+nothing of it is remembered. Not caught, it ends the call, and a final one the run.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from durable_sim.models.steps.protocol import (
     Invocation,
     Mode,
     Op,
+    Refusal,
     StepFailure,
     WaitFor,
 )
@@ -100,18 +102,25 @@ def step_done(found: Found, data: Any) -> Op:
     return Op(STEP_RUN, found.id, found.asked.name, found.repeat, data=data)
 
 
-def step_raised(found: Found, failure: Failure, *, last: bool, bubbles: bool) -> Answer:
-    """A step has raised. With `bubbles`, what the error says of retries is told outside of the step."""
+def bubbles(failure: Failure) -> bool:
+    """Whether the Python SDK raises an error where the code awaits the step, in place of telling the platform."""
+    says = failure.non_retryable or failure.next_retry_delay_us is not None
+    return says and failure.type != CODED
+
+
+def refused(failure: Failure) -> Refusal:
+    """A final error as data of the step that has met it."""
+    return Refusal(failure.type, failure.message)
+
+
+def step_raised(found: Found, failure: Failure, sdk: Sdk, *, last: bool) -> Answer:
+    """A step has raised, and the platform is told so."""
     error = StepFailure(failure.type, failure.message, "step_nested" if failure.type == CODED else "unknown")
     if failure.type == CODED:
         return Answer(STEPS, (_failed_op(STEP_ERROR, found, error),), no_retry=True)
-    if failure.non_retryable and bubbles:
-        return Answer(ERROR, error=error._replace(code="non_retriable_error"), no_retry=True)
-    after_us = failure.next_retry_delay_us
-    if after_us is not None and bubbles:
-        return Answer(ERROR, error=error._replace(code="retry_after_error"), retry_after_us=after_us)
     if last or failure.non_retryable:
-        return Answer(STEPS, (_failed_op(STEP_FAILED, found, error),), no_retry=not bubbles)
+        return Answer(STEPS, (_failed_op(STEP_FAILED, found, error),), no_retry=sdk.kind == "js")
+    after_us = failure.next_retry_delay_us
     return Answer(STEPS, (_failed_op(STEP_ERROR, found, error),), retry_after_us=after_us)
 
 
@@ -133,10 +142,10 @@ def function_raised(error: BaseException) -> Answer:
             cause = failure_of(error.cause)
             return Answer(ERROR, error=StepFailure(cause.type, cause.message, "step_errored"), no_retry=True)
         case ApplicationError():
-            code = "non_retriable_error" if error.non_retryable else "unknown"
-            told = StepFailure(error.type, error.message, code)
             delay = error.next_retry_delay
             after_us = None if delay is None else duration_us(delay)
+            code = "unknown" if delay is None else "retry_after_error"
+            told = StepFailure(error.type, error.message, "non_retriable_error" if error.non_retryable else code)
             return Answer(ERROR, error=told, no_retry=error.non_retryable, retry_after_us=after_us)
     failure = failure_of(error)
     return Answer(ERROR, error=StepFailure(failure.type, failure.message))

@@ -7,10 +7,11 @@ the memo that the code does not ask for are ignored.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from durable_sim.models.steps.protocol import Call, Match, Memo, Mode
+from durable_sim.models.steps.protocol import STEPS, Answer, Call, Match, Memo, Mode
 from durable_sim.models.steps.step_ids import StepIds
 from durable_sim.workflows.program import EngineSignal, Program
 
@@ -95,7 +96,28 @@ class Body(Protocol):
 
 
 class CallEnds(EngineSignal):
-    """Thrown into code whose call is over: no `except Exception` catches it, `finally` blocks run."""
+    """Thrown into code whose call is to end with an answer: no `except Exception` catches it, `finally` blocks run.
+
+    The answer is given only if this comes out of the function again.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+    def of(self, found: Found) -> CallEnds:
+        """As it is thrown at a step: one of a group gets its own part of the answer."""
+        if not found.asked.planned or self.answer.status != STEPS:
+            return self
+        return CallEnds(replace(self.answer, ops=tuple(op for op in self.answer.ops if op.id == found.id)))
+
+
+def merged(ends: Sequence[CallEnds]) -> CallEnds:
+    """What has ended the branches of a group, as one: the steps that they want or have run, of all of them."""
+    answers = [end.answer for end in ends if end.answer.status == STEPS]
+    if not answers:
+        return ends[0]
+    return CallEnds(replace(answers[0], ops=tuple(op for answer in answers for op in answer.ops)))
 
 
 class Entry:
@@ -123,12 +145,17 @@ class Entry:
         del self._open[found.id]
         self.body.settle(found.asked, memo)
 
-    def interrupt(self) -> None:
-        """Let the code unwind: whatever it waits for raises `CallEnds`. What it asks for meanwhile is not heard."""
-        program = self.program
-        for found in self._open.values():
-            program.settle(found.asked.number, error=CallEnds())
-        program.advance()
+    def fail(self, found: Found, error: BaseException) -> None:
+        """Raise an error where the code waits for a step; nothing of it is remembered."""
+        del self._open[found.id]
+        self.program.settle(found.asked.number, error=error)
+
+    def interrupt(self, answer: Answer) -> list[Found]:
+        """Let the code unwind: what it waits for raises `CallEnds`. Gives what it asks for meanwhile that is new."""
+        end = CallEnds(answer)
+        for found in list(self._open.values()):
+            self.fail(found, end.of(found))
+        return self.advance()
 
     def _run(self) -> None:
         program = self.program

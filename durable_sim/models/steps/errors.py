@@ -21,7 +21,10 @@ class StepError(WorkflowFailure):
 
 
 class NonRetriableError(ApplicationError):
-    """Raised by a step or a function: another attempt would be of no use."""
+    """Raised by a step or a function: another attempt would be of no use.
+
+    With the Python SDK a step's is not remembered: what later entries are to act upon is better returned as data.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message, NON_RETRIABLE, non_retryable=True)

@@ -18,7 +18,7 @@ from durable_sim.models.steps.retries import RETRIES_MAX
 from durable_sim.workflows.definitions import WorkflowDefinition, name_of
 
 Code = Callable[..., Coroutine[Any, Any, Any]]
-FAILED_EVENT = "inngest/function.failed"
+FAILED_EVENT, CANCELLED_EVENT = "inngest/function.failed", "inngest/function.cancelled"
 INVOKED_EVENT = "inngest/function.invoked"
 IDIOM = "steps"
 
@@ -30,8 +30,10 @@ class StepFunction:
     `code` is an `async def f(ctx, step)`, or with `common` an `async def f(ctx, input)` of the common kind. `event` is
     the name of the event that starts it, `matches` a further condition on that event. `retries` comes after the first
     attempt, of each step; None leaves it to the platform. `on_failure` is the code of the function `<id>-failure`,
-    which is called once when a run has failed. `flow` says how flow control treats its events, runs and calls; where it
-    has triggers, they take the place of `event`. Without either, an event of the function's own id starts it.
+    which is called once when a run has failed: it is started, as any function may be, by the platform's own event
+    "inngest/function.failed"; a cancelled run sends "inngest/function.cancelled" instead. `flow` says how flow
+    control treats its events, runs and calls; where it has triggers, they take the place of `event`. Without either, an
+    event of the function's own id starts it.
     """
 
     id: str
@@ -69,10 +71,13 @@ class StepFunction:
         return event.name == self.event_name and (self.matches is None or self.matches(event))
 
     def failure_handler(self) -> StepFunction | None:
-        """The function that is called when a run of this one has failed."""
+        """The function that is called when a run of this one has failed; the platform's own event starts it."""
         if self.on_failure is None:
             return None
-        return StepFunction(f"{self.id}-failure", self.on_failure, retries=0)
+        return StepFunction(f"{self.id}-failure", self.on_failure, FAILED_EVENT, self._is_of_mine, retries=0)
+
+    def _is_of_mine(self, event: Event) -> bool:
+        return isinstance(event.data, dict) and event.data.get("function_id") == self.id
 
 
 def create_function(

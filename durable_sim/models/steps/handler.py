@@ -1,9 +1,14 @@
 """The SDK's side of one call, in a worker's process: enter the function, run what is new, answer.
 
-Nothing outlives the call. At its end the Python SDK throws a `BaseException` into the code, so that users' `finally`
-blocks run on every entry; the JS SDK just drops the code. A process that dies answers nothing, and runs nothing more.
-Code that swallows the exception (a bare `except`) and returns ends the run with what it returns, and steps that are
-asked for while the code unwinds are not heard; both follow from the design, and were not recorded.
+Nothing outlives the call. The JS SDK just drops the code at its end. The Python SDK throws a `BaseException` that
+carries the answer into the code, so that users' `finally` blocks run on every entry; what comes out of the function is
+what is answered. A step in a `finally`, a bare `except` or an `__aexit__` is therefore run at once, and what the step
+before it gave is lost: that one is run again at the next entry. Code that swallows the exception and returns ends the
+run with what it returns. A process that dies answers nothing, and runs nothing more.
+
+An error that says what is to become of retries (`NonRetriableError`, `RetryAfterError`) is raised by the Python SDK
+where the code awaits the step, and nothing of it is remembered: code that catches it goes on, and comes to the step
+again, as if it had never run, at its next entry.
 """
 
 from __future__ import annotations
@@ -11,16 +16,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from durable_sim import trace as kinds
 from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Home, Outcome
 from durable_sim.models.steps.answers import (
     Sdk,
+    bubbles,
     function_raised,
     function_returned,
     next_move,
+    refused,
     step_done,
     step_missing,
     step_raised,
@@ -29,6 +36,7 @@ from durable_sim.models.steps.chronicle import Chronicle
 from durable_sim.models.steps.common import no_such_thing
 from durable_sim.models.steps.entry import Body, CallEnds, Entry, Found, Run, Send, Sleep
 from durable_sim.models.steps.protocol import (
+    ERROR,
     SLEEP,
     STEP_ERROR,
     STEP_FAILED,
@@ -41,8 +49,22 @@ from durable_sim.models.steps.protocol import (
     Op,
 )
 from durable_sim.models.workers import WorkerProcess
+from durable_sim.workflows.failures import Failure
 from durable_sim.workflows.payloads import copied
 from durable_sim.workflows.program import ContinueRun
+
+TURNS_MAX = 100
+"""So often may code go on although its call is to end; after that it is taken to do so for ever, and never answers."""
+FINISHED = (STEP_RUN, STEP_FAILED, STEP_ERROR)
+"""Ops that tell how an attempt of a step has ended."""
+
+
+class Ended(NamedTuple):
+    """An attempt of a step that has ended in this call, and of which nobody has been told yet."""
+
+    step: str
+    name: str
+    failure: Failure | None
 
 
 class Line(Protocol):
@@ -59,7 +81,7 @@ class Line(Protocol):
 
 
 class Serving:
-    """One call that is being served. `under_way` is the step that runs now."""
+    """One call that is being served. `under_way` is the step that runs now, or whose error is on its way out."""
 
     __slots__ = (
         "_attempt",
@@ -67,12 +89,14 @@ class Serving:
         "_buffer",
         "_call",
         "_chronicle",
+        "_ended_here",
         "_entry",
         "_home",
         "_line",
         "_notes",
         "_process",
         "_sdk",
+        "_turns",
         "under_way",
     )
 
@@ -89,6 +113,8 @@ class Serving:
         self._chronicle = chronicle
         self._entry = Entry(call, body)
         self._buffer: list[Op] = []
+        self._ended_here: list[Ended] = []
+        self._turns = 0
         self._attempt = call.attempt
         self._notes = 0
 
@@ -115,16 +141,22 @@ class Serving:
             return
         program.now_us = self._home.world.now_us
         new = self._entry.advance()
-        for remark in program.take_notes():
-            self._chronicle.remark(self._call.run_id, self._notes, remark, process.worker_id)
-            self._notes += 1
+        self._tell_remarks()
         process.deliver(self._decide, new)  # a crash or a pause may have struck at a remark
+
+    def _tell_remarks(self) -> None:
+        for remark in self._body.program.take_notes():
+            self._chronicle.remark(self._call.run_id, self._notes, remark, self._process.worker_id)
+            self._notes += 1
 
     def _decide(self, new: list[Found]) -> None:
         main = self._body.program.main
         assert main is not None
         if main.done:
             self._reply(self._ended())
+            return
+        if self._turns > TURNS_MAX:
+            self.under_way = None
             return
         move = next_move(self._call, self._sdk, new)
         if isinstance(move, Found):
@@ -174,20 +206,36 @@ class Serving:
         if outcome.failure is None:
             self._process.deliver(self._step_done, found, outcome.value)
         else:
-            self._process.deliver(self._step_raised, found, outcome)
+            self._process.deliver(self._step_raised, found, outcome.failure, attempt.error)
 
     def _step_done(self, found: Found, data: Any) -> None:
+        self._ended_here.append(Ended(found.id, found.asked.name, None))
         self._in_place(found, step_done(found, data), Memo(data))
 
-    def _step_raised(self, found: Found, outcome: Outcome) -> None:
-        assert outcome.failure is not None
-        bubbles = self._sdk.kind == "python" and not self._body.common
+    def _step_raised(self, found: Found, failure: Failure, error: BaseException) -> None:
+        self._ended_here.append(Ended(found.id, found.asked.name, failure))
         last = self._call.is_last(self._attempt)
-        answer = step_raised(found, outcome.failure, last=last, bubbles=bubbles)
+        if self._body.common and failure.non_retryable:
+            data = refused(failure)
+            self._in_place(found, step_done(found, data), Memo(data))
+            return
+        if self._sdk.kind == "python" and bubbles(failure) and not self._body.common:
+            self._raise(found, error)
+            return
+        if self._sdk.kind == "python" and bubbles(failure) and not last:
+            self._end(function_raised(error))  # what stands between carries it past the code, as a BaseException
+            return
+        answer = step_raised(found, failure, self._sdk, last=last)
         if answer.ops and answer.ops[0].op == STEP_FAILED and self._checkpoints:
             self._in_place(found, answer.ops[0], Memo(error=answer.ops[0].error))
         else:
             self._end(answer)
+
+    def _raise(self, found: Found, error: BaseException) -> None:
+        """The SDK raises it where the code awaits the step."""
+        self._turns += 1
+        self._entry.fail(found, error)
+        self._home.world.alarms.after(0, self._process.deliver, self._go_on)
 
     @property
     def _checkpoints(self) -> bool:
@@ -215,17 +263,32 @@ class Serving:
         program = self._body.program
         if program.dead:
             return
-        if self._sdk.kind == "python":
-            self._entry.interrupt()
-            main = program.main
-            if main is not None and main.done and not isinstance(main.error, CallEnds):
-                answer = self._ended()
-        self._reply(answer)
+        if self._sdk.kind == "js":
+            self._reply(answer)
+            return
+        self._turns += 1
+        new = self._entry.interrupt(answer)
+        self._tell_remarks()
+        self._process.deliver(self._unwound, answer, new)
+
+    def _unwound(self, answer: Answer, new: list[Found]) -> None:
+        """The code has ended, or has nothing to say, or goes on: then the SDK does what it asks for instead."""
+        main = self._body.program.main
+        assert main is not None
+        if main.done:
+            self._reply(self._ended())
+        elif not new:
+            self._reply(answer)
+        else:
+            self.under_way = None
+            self._home.world.alarms.after(0, self._process.deliver, self._decide, new)
 
     def _ended(self) -> Answer:
         """The answer to how the function has ended."""
         main = self._body.program.main
         assert main is not None
+        if isinstance(main.error, CallEnds):
+            return main.error.answer
         if main.error is None:
             return function_returned(copied(main.result(), "result of the function"))
         if isinstance(main.error, ContinueRun):
@@ -236,15 +299,31 @@ class Serving:
         ops, self._buffer = (*self._buffer, *answer.ops), []
         self._line.answer(replace(answer, ops=ops))
         self._reported(ops)
+        self._rest_reported(answer)
         self._leave()
 
     def _reported(self, ops: tuple[Op, ...]) -> None:
         """Results have left the process; it may die now."""
         for op in ops:
-            if op.op in (STEP_RUN, STEP_FAILED, STEP_ERROR):
-                self._chronicle.note(
-                    kinds.RESULT_REPORTED, self._call.run_id, op.id, op.name, worker_id=self._process.worker_id
-                )
+            if op.op in FINISHED:
+                self._ended_here = [one for one in self._ended_here if one.step != op.id]
+                self._note(kinds.RESULT_REPORTED, op.id, op.name)
+
+    def _rest_reported(self, answer: Answer) -> None:
+        """An error of a step has left as the function's; whatever else is not in the answer is lost."""
+        rest, self._ended_here = self._ended_here, []
+        out = self.under_way.id if answer.status == ERROR and self.under_way is not None else None
+        for one in rest:
+            if not self._process.alive:
+                return
+            data = None if one.failure is None else {"failure": one.failure.to_json()}
+            if one.step == out and data is not None:
+                self._note(kinds.RESULT_REPORTED, one.step, one.name, data)
+            else:
+                self._note(kinds.RESULT_REFUSED, one.step, one.name, {**(data or {}), "lost": True})
+
+    def _note(self, kind: str, step: str, name: str, data: dict[str, Any] | None = None) -> None:
+        self._chronicle.note(kind, self._call.run_id, step, name, data, worker_id=self._process.worker_id)
 
     def _leave(self) -> None:
         program = self._body.program

@@ -17,7 +17,7 @@ from durable_sim.models.steps.directory import Directory
 from durable_sim.models.steps.function import StepFunction
 from durable_sim.models.steps.platform import Platform
 from durable_sim.models.steps.protocol import INVOKE_FUNCTION, SLEEP, Answer, Call, Event, Op
-from durable_sim.models.steps.queue import Wire
+from durable_sim.models.steps.queue import Transport, Wire
 from durable_sim.models.steps.retries import RETRIES, RETRIES_MAX
 from durable_sim.models.steps.runs import Item, Run
 from durable_sim.models.workers import WorkerProcess
@@ -25,6 +25,7 @@ from durable_sim.randomness import Constant, Distribution, Exponential, LogNorma
 from durable_sim.trace import CANCEL_REQUESTED
 
 OVERHEAD = ("100ms", "500ms")
+TRANSPORTS = ("serve", "connect")
 MISSING_AFTER_US = {"python": 0, "js": 10_000_000}
 
 
@@ -42,6 +43,8 @@ class Steps:
         call_timeout: the longest that a call may take; then it is made again.
         api_latency: what a checkpoint or the sending of an event takes; a plausible default, not measured.
         lose_answer: the probability that an answer is lost on its way.
+        transport: "serve": workers are called over HTTP, and a call that finds none fails and costs an attempt;
+            "connect": workers hold a connection open, and calls wait until there is one.
         functions: more functions, which events start or steps invoke.
     """
 
@@ -56,12 +59,16 @@ class Steps:
         call_timeout: Duration = "2h",
         api_latency: Duration = "20ms",
         lose_answer: float = 0.0,
+        transport: Transport = "serve",
         functions: Iterable[StepFunction] = (),
     ) -> None:
         _check(retries, sdk, checkpoint_batch, lose_answer)
+        if transport not in TRANSPORTS:
+            raise UserError(f"steps: transport is {transport!r}, expected 'serve' or 'connect'")
         self._home = home
         self._directory = Directory(home, tuple(functions))
-        wire = Wire(_distribution(overhead), duration_us(call_timeout), duration_us(api_latency), lose_answer)
+        times_us = duration_us(call_timeout), duration_us(api_latency)
+        wire = Wire(_distribution(overhead), *times_us, lose_answer, transport)
         kind = Sdk(sdk, checkpoint_batch, MISSING_AFTER_US[sdk])
         self.platform = Platform(home, self._directory, kind, wire, retries)
 
@@ -82,7 +89,7 @@ class Steps:
         return sum(len(run.memo) for run in self.platform.runs_of(execution))
 
     def worker_started(self, process: WorkerProcess) -> None:
-        """Calls that found no worker are given out."""
+        """Calls that wait for a worker are given out."""
         self.platform.queue.workers_came()
 
     def worker_stopping(self, process: WorkerProcess) -> None:
@@ -121,6 +128,10 @@ class Steps:
         for run in runs:
             self._home.world.alarms.after(0, self._cancel, run)
         return [execution.id] if runs else None
+
+    def redrive(self, execution: Execution) -> list[str] | None:
+        """What has failed stays so."""
+        return None
 
     def _send(self, event: Event) -> None:
         self.send(event)

@@ -14,9 +14,10 @@ from durable_sim.models.steps.answers import Sdk
 from durable_sim.models.steps.chronicle import Chronicle
 from durable_sim.models.steps.directory import Directory
 from durable_sim.models.steps.flow.limits import STEPS_MAX
-from durable_sim.models.steps.function import FAILED_EVENT, INVOKED_EVENT, StepFunction
+from durable_sim.models.steps.function import CANCELLED_EVENT, FAILED_EVENT, INVOKED_EVENT, StepFunction
 from durable_sim.models.steps.gates import Gates, Order
 from durable_sim.models.steps.protocol import (
+    ERROR,
     INVOKE_FUNCTION,
     OK,
     SLEEP,
@@ -32,11 +33,12 @@ from durable_sim.models.steps.protocol import (
     Memo,
     Mode,
     Op,
+    Refusal,
     StepFailure,
 )
 from durable_sim.models.steps.queue import Queue, Wire
 from durable_sim.models.steps.retries import delay_us
-from durable_sim.models.steps.runs import Item, Parent, Run
+from durable_sim.models.steps.runs import Item, Parent, Run, TooLarge
 from durable_sim.models.steps.waits import Waits
 from durable_sim.workflows.failures import Failure
 
@@ -112,6 +114,9 @@ class Platform:
         """Cancel a run: no call of it is made any more, and what a call under way answers is refused."""
         run.failure = StepFailure("Cancelled", reason)
         self._close(run, Memo(error=run.failure), Outcome(failure=Failure("Cancelled", reason), cancelled=True))
+        self._home.world.alarms.after(
+            0, self._tell_of, run, CANCELLED_EVENT, StepFailure("Error", "function cancelled")
+        )
 
     def let_in(self, item: Item) -> None:
         """A call that had to wait may be made."""
@@ -185,21 +190,30 @@ class Platform:
         return [mode for mode in modes if mode is not None]
 
     def _remember(self, run: Run, op: Op) -> Mode | None:
-        if op.id in run.memo:
+        if op.id in run.memo or not run.open or not self._keep(run, op.id, Memo(op.data, op.error)):
             run.chronicle.note(kinds.RESULT_REFUSED, run.id, op.id, op.name)
             return None
-        data = None if op.error is None else {"failure": op.error.to_json()}
+        told = op.data if isinstance(op.data, Refusal) else op.error
+        data = None if told is None else {"failure": told.to_json()}
         run.chronicle.note(kinds.RESULT_RECORDED, run.id, op.id, op.name, data)
         run.chronicle.note(kinds.TASK_COMPLETED, run.id, op.id, op.name, data)
         planned = run.pending.pop(op.id, None)
-        run.memo[op.id] = Memo(op.data, op.error)
         return "race" if planned is None else planned.mode
 
     def _resume(self, run: Run, step: str, memo: Memo) -> None:
         """What a step has waited for has come."""
         op = run.pending.pop(step)
-        run.memo[step] = memo
-        self._enter_again(run, [op.mode])
+        if self._keep(run, step, memo):
+            self._enter_again(run, [op.mode])
+
+    def _keep(self, run: Run, step: str, memo: Memo) -> bool:
+        """Whether there is room for what a step has given; a run that has too much data fails."""
+        try:
+            run.remember(step, memo)
+        except TooLarge as error:
+            self._fail(run, error.failure)
+            return False
+        return True
 
     # --- what comes next --------------------------------------------------------------------------------------------
     def _after_steps(self, item: Item, answer: Answer, modes: list[Mode]) -> None:
@@ -250,11 +264,13 @@ class Platform:
 
     def _call_failed(self, item: Item, answer: Answer, attempt: int) -> None:
         assert answer.error is not None
-        if answer.no_retry or attempt + 1 >= item.run.max_attempts:
-            self._fail(item.run, answer.error)
-        else:
-            item.under_way = item.under_way if answer.status == 0 else None
+        if not answer.no_retry and attempt + 1 < item.run.max_attempts:
             self._retry(item, attempt, answer.retry_after_us, answer.error)
+            return
+        if answer.status == ERROR and item.under_way is not None:
+            data = {"failure": answer.error.to_json()}
+            item.run.chronicle.note(kinds.TASK_COMPLETED, item.run.id, *item.under_way, data)
+        self._fail(item.run, answer.error)
 
     def _retry(self, item: Item, attempt: int, retry_after_us: int | None, failure: StepFailure) -> None:
         run = item.run
@@ -288,11 +304,13 @@ class Platform:
             return
         run.failure = failure
         self._close(run, Memo(error=failure), Outcome(failure=Failure(failure.name, failure.message)))
-        handler = self._directory.deployed(f"{run.function_id}-failure")
-        if handler is not None:
+        self._tell_of(run, FAILED_EVENT, failure)
+
+    def _tell_of(self, run: Run, name: str, failure: StepFailure) -> None:
+        """Send the event that says how a run has ended; a run that the failure of another has started sends none."""
+        if run.event.name != FAILED_EVENT:
             told = {"function_id": run.function_id, "run_id": run.id, "error": failure.to_json()}
-            event = self._stamped(Event(FAILED_EVENT, {**told, "event": run.event.to_json()}))
-            self._start(handler, (event,), run.execution)
+            self.send(Event(name, {**told, "event": run.event.to_json()}, run.id), run.execution)
 
     def _close(self, run: Run, memo: Memo, outcome: Outcome) -> None:
         run.open = False

@@ -36,6 +36,17 @@ class StepFailure(NamedTuple):
         return {"name": self.name, "message": self.message, "code": self.code}
 
 
+class Refusal(NamedTuple):
+    """What a step gives whose code has met an error that is final, in place of raising it: the error as data."""
+
+    name: str
+    message: str
+
+    def to_json(self) -> dict[str, str]:
+        """As it is remembered."""
+        return {"name": self.name, "message": self.message}
+
+
 class Memo(NamedTuple):
     """What is remembered of a step: its data, or its error."""
 

@@ -1,15 +1,17 @@
 """The queue: calls that are to be made, the workers that they are given to, and what becomes of those under way.
 
 A call goes to the next living process, whatever code that has. Its request and its answer travel for half of the
-overhead each. Always holds: a call that was given to a process ends in exactly one of these ways for the platform:
-answered, broken (the process died, the answer was lost), timed out, or forgotten by an executor that was restarted.
+overhead each. Where no process lives, a call over HTTP ("serve") comes back broken after the overhead, which costs an
+attempt; where workers hold a connection open ("connect") it waits for one. While the executor itself is down all calls
+wait. Always holds: a call that was made ends in exactly one of these ways for the platform: answered, broken (nobody
+listened, the process died, the answer was lost), timed out, or forgotten by an executor that was restarted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from durable_sim import trace as kinds
 from durable_sim.durations import SECOND
@@ -29,16 +31,20 @@ from durable_sim.world.alarms import Alarm
 
 LEASE_US = 30 * SECOND
 CALL_TIMEOUT = "CALL"
+UNREACHABLE = "nobody listens at the app's URL"
+Transport = Literal["serve", "connect"]
+"""How calls come to workers: over HTTP at the app's URL, or through a connection that a worker holds open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How long things take between platform and workers, and how often an answer is lost."""
+    """How calls get from the platform to workers, how long that takes, and how often an answer is lost."""
 
     overhead: Distribution
     call_timeout_us: int
     api_us: int
     lose_answer: float = 0.0
+    transport: Transport = "serve"
 
 
 class Desk(Protocol):
@@ -68,7 +74,7 @@ class Flight:
 
     __slots__ = ("_queue", "alarm", "answered", "call", "item", "number", "over", "process", "serving")
 
-    def __init__(self, queue: Queue, item: Item, call: Call, process: WorkerProcess) -> None:
+    def __init__(self, queue: Queue, item: Item, call: Call, process: WorkerProcess | None) -> None:
         self._queue = queue
         self.item = item
         self.call = call
@@ -78,6 +84,12 @@ class Flight:
         self.answered = False
         self.serving: Serving | None = None
         self.alarm: Alarm | None = None
+
+    @property
+    def under_way(self) -> tuple[str, str] | None:
+        """The step that it was last seen at: its hashed id and its name."""
+        found = None if self.serving is None else self.serving.under_way
+        return None if found is None else (found.id, found.asked.name)
 
     def answer(self, answer: Answer) -> None:
         """Send the answer off."""
@@ -130,7 +142,7 @@ class Queue:
             self.due(item)
 
     def due(self, item: Item) -> None:
-        """Make a call now, or as soon as the platform allows it and there is a worker."""
+        """Make a call now, or as soon as the platform allows it and has somebody to call."""
         if not item.run.open or item.state == "done":
             return
         item.state = "waiting"
@@ -138,27 +150,33 @@ class Queue:
             self._give(item)
 
     def workers_came(self) -> None:
-        """There is a worker again: give out what has waited for one."""
+        """There is somebody to call again: give out what has waited."""
         waiting, self._waiting = self._waiting, []
         for item in waiting:
             self.due(item)
 
     def _give(self, item: Item) -> None:
         process = None if self.down else self._home.fleet.pick(self._turn)
-        if process is None:
+        if self.down or (process is None and self._wire.transport == "connect"):
             self._waiting.append(item)
             return
         self._turn += 1
         item.state, run, alarms = "calling", item.run, self._home.world.alarms
         flight = self._flights[item] = Flight(self, item, run.call(item), process)
         flight.alarm = alarms.after(self._wire.call_timeout_us, self._timed_out, flight)
-        request_us = self._overhead_us(flight) // 2
-        alarms.after(request_us, process.deliver, self._arrive, flight)
+        if process is None:
+            alarms.after(self._overhead_us(flight), self._unreachable, flight)
+        else:
+            alarms.after(self._overhead_us(flight) // 2, process.deliver, self._arrive, flight, process)
 
-    def _arrive(self, flight: Flight) -> None:
+    def _unreachable(self, flight: Flight) -> None:
+        if not flight.over:
+            self._break(flight, UNREACHABLE)
+
+    def _arrive(self, flight: Flight, process: WorkerProcess) -> None:
         if flight.over:
             return
-        process, call = flight.process, flight.call
+        call = flight.call
         function = self._directory.find(process.version, call.function_id)
         if function is None:
             told = StepFailure("Error", f"function {call.function_id} is not known here", "function_not_found")
@@ -206,6 +224,7 @@ class Queue:
             self._log(flight, answer)
         if not flight.over:
             self._close(flight)
+            flight.item.under_way = flight.under_way if answer.status == ERROR else None
             self._desk.answered(flight.item, answer)
 
     def _refuse(self, flight: Flight, answer: Answer) -> None:
@@ -242,12 +261,12 @@ class Queue:
         if serving is not None:
             self._note(flight.item, kinds.ATTEMPT_TIMED_OUT, {"timeout": CALL_TIMEOUT}, flight)
         self._break(flight, "no answer in time")
-        if serving is not None:
+        if serving is not None and flight.process is not None:
             flight.process.deliver(serving.hang_up)
 
     def _break(self, flight: Flight, why: str) -> None:
-        under_way = flight.serving.under_way if flight.serving is not None else None
-        flight.item.under_way = None if under_way is None else (under_way.id, under_way.asked.name)
+        if flight.serving is not None:
+            flight.item.under_way = flight.under_way
         self._close(flight)
         self._log(flight, None)
         self._desk.broken(flight.item, why)
@@ -274,9 +293,7 @@ class Queue:
         run, step = item.run, item.under_way
         attempt = None
         if flight is not None:
-            attempt = flight.call.attempt + 1
-            found = flight.serving.under_way if flight.serving is not None else None
-            step = None if found is None else (found.id, found.asked.name)
+            attempt, step = flight.call.attempt + 1, flight.under_way
         if step is None:
             run.chronicle.note(kind, run.id, None, run.function_id, data, attempt)
         else:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from durable_sim.models.executions import Execution
 from durable_sim.models.steps.chronicle import Chronicle
-from durable_sim.models.steps.protocol import STEP_PLANNED, Call, Event, Memo, Op, StepFailure
+from durable_sim.models.steps.flow.limits import STATE_MAX_BYTES, STEP_OUTPUT_MAX_BYTES
+from durable_sim.models.steps.protocol import STEP_PLANNED, Call, Event, Memo, Op, Refusal, StepFailure
+from durable_sim.workflows.payloads import as_json
 
+OUTPUT_TOO_LARGE, STATE_OVERFLOWED = "output_too_large", "InngestErrStateOverflowed"
 ItemState = Literal["due", "waiting", "calling", "done"]
 
 
@@ -19,12 +23,30 @@ class Parent(NamedTuple):
     step: str
 
 
+class TooLarge(Exception):
+    """A run has more data than the platform takes; ends it as failed. `failure` says so."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(name, message)
+        self.failure = StepFailure(name, message)
+
+
+def size_of(memo: Memo) -> int:
+    """The bytes that the data of a step takes as JSON.
+
+    >>> size_of(Memo({"done": "é"})), size_of(Memo())
+    (13, 4)
+    """
+    data = memo.data.to_json() if isinstance(memo.data, Refusal) else as_json(memo.data)
+    return len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+
+
 @dataclass(slots=True, eq=False)
 class Run:
     """One run of a function. `ends` are the executions that end with it.
 
     `pending` has the steps that were told of and are not finished, in the order in which they were; `memo` the finished
-    ones. A run that is not open is never called again.
+    ones, `state_bytes` what their data takes as JSON. A run that is not open is never called again.
     """
 
     id: str
@@ -44,6 +66,7 @@ class Run:
     failure: StepFailure | None = None
     calls: int = 0
     items_made: int = 0
+    state_bytes: int = 0
 
     def new_item(self, target: Op | None = None, attempt: int = 0) -> Item:
         """Another call that is to be made."""
@@ -75,6 +98,23 @@ class Run:
             self.events,
         )
 
+    def remember(self, step: str, memo: Memo) -> None:
+        """Keep what a step has given.
+
+        Raises:
+            TooLarge: it is more than the platform takes, by itself or with what it has already.
+        """
+        size = size_of(memo)
+        if size > STEP_OUTPUT_MAX_BYTES:
+            raise TooLarge(
+                OUTPUT_TOO_LARGE, f"step output size is greater than the limit of {STEP_OUTPUT_MAX_BYTES} bytes"
+            )
+        if self.state_bytes + size > STATE_MAX_BYTES:
+            told = f"The function run exceeded the state size limit of {STATE_MAX_BYTES} bytes."
+            raise TooLarge(STATE_OVERFLOWED, told)
+        self.state_bytes += size
+        self.memo[step] = memo
+
     @property
     def asleep(self) -> Op | None:
         """A step that waits for something else than a call, if there is one."""
@@ -85,7 +125,7 @@ class Run:
 class Item:
     """A call that is to be made: of the whole function, or of one planned step. `attempt` counts from 0.
 
-    `under_way` is the step that the call was last seen at; only the trace is told of it.
+    `under_way` is the step that the call was last seen at, or whose error was its answer; only the trace is told of it.
     `counted` says that it holds a place of flow control.
     """
 

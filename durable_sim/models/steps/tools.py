@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 from durable_sim.durations import Duration, duration_us, format_us
 from durable_sim.errors import UserError
-from durable_sim.models.steps.entry import Asked, Invoke, Run, Send, Sleep, Wait, Want
+from durable_sim.models.steps.entry import Asked, CallEnds, Invoke, Run, Send, Sleep, Wait, Want, merged
 from durable_sim.models.steps.errors import NestedStepError, StepError
 from durable_sim.models.steps.flow.limits import SLEEP_MAX_US
 from durable_sim.models.steps.flow.matching import check_path
 from durable_sim.models.steps.function import Code, StepFunction
 from durable_sim.models.steps.protocol import Event, Match, Memo, Mode
 from durable_sim.workflows.clock import EPOCH
-from durable_sim.workflows.combinators import gather
+from durable_sim.workflows.combinators import as_future
 from durable_sim.workflows.payloads import copied, copied_arguments
 from durable_sim.workflows.program import Future, Program
 
@@ -91,7 +91,7 @@ class StepTools:
         """
         place = len(self._groups)
         self._groups.append(mode)
-        gathered = gather(self._program, awaitables, return_exceptions=False)
+        gathered = _group(self._program, awaitables)
         gathered.when_done(partial(self._group_done, place))
         return gathered
 
@@ -141,6 +141,28 @@ class IdiomBody:
         """Tell the code what became of a step."""
         error = None if memo.error is None else StepError(memo.error.name, memo.error.message)
         self.program.settle(asked.number, _value(asked.want, memo.data), error)
+
+
+def _group(program: Program, awaitables: tuple[Awaitable[Any], ...]) -> Future[list[Any]]:
+    """Wait for all; a failure is raised at once. What ends the call ends it once all are over, for all of them."""
+    futures = [as_future(program, one) for one in awaitables]
+    group: Future[list[Any]] = Future(program.turn)
+
+    def one_done(future: Future[Any]) -> None:
+        if future.error is not None and not isinstance(future.error, CallEnds):
+            group.settle(error=future.error)
+        elif all(one.done for one in futures) and not group.done:
+            ends = [one.error for one in futures if isinstance(one.error, CallEnds)]
+            if ends:
+                group.settle(error=merged(ends))
+            else:
+                group.settle([one.result() for one in futures])
+
+    for future in futures:
+        future.when_done(one_done)
+    if not futures:
+        group.settle([])
+    return group
 
 
 def _value(want: Want, data: Any) -> Any:

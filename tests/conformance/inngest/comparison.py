@@ -22,6 +22,8 @@ from tests.conformance.inngest.playing import Golden, Sequence, golden, memo_of
 from tests.models.steps.scenes import Exchange
 
 Row = dict[str, Any]
+SIDE_BY_SIDE = ("server_par", "halftidy_finally_step")
+"""Sequences with effects of two calls that are under way together."""
 
 
 # --- sequences ------------------------------------------------------------------------------------------------------
@@ -33,7 +35,7 @@ def sequence_differences(name: str) -> Iterator[str]:
     right = in_one_order([simulated_row(one) for one in ours.exchanges])
     for number, (one, other) in enumerate(zip(left, right, strict=False), 1):
         yield from (f"call {number}: {words}" for key in one for words in unequal(key, one[key], other[key]))
-    effects = sorted if name == "server_par" else list
+    effects = sorted if name in SIDE_BY_SIDE else list
     yield from unequal("effects", effects(told["effects"]), effects(ours.out.effects))
     if "final" in told:
         yield from unequal("final", told["final"], final(ours))

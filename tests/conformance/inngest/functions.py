@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import durable_sim as ds
@@ -104,8 +105,87 @@ def functions(out: Outside, *, handler: bool = False, retries: int | None = None
     async def nostep(ctx: StepContext, step: StepTools) -> Any:
         return out.happens("whole")
 
-    known = {one.id: one for one in (order, child, sleepwait, par, nested, nostep)}
+    known = {one.id: one for one in (order, child, sleepwait, par, nested, nostep, *unwinding(out, retries))}
     return {**known, "versioned": versioned(out, 1)}
+
+
+def unwinding(out: Outside, retries: int | None) -> tuple[StepFunction, ...]:
+    """The recorded functions that have steps where code unwinds, and that catch what they should not."""
+
+    @create_function(id="tidy", event="tidy/go", retries=retries)
+    async def tidy(ctx: StepContext, step: StepTools) -> str:
+        try:
+            await step.run("charge", out.effect, "charge")
+            await step.run("ship", out.effect, "ship")
+        finally:
+            await step.run("release", out.effect, "release")
+        return "ok"
+
+    @create_function(id="bare", event="bare/go", retries=retries)
+    async def bare(ctx: StepContext, step: StepTools) -> str:
+        try:
+            await step.run("charge", out.effect, "charge")
+            await step.run("ship", out.effect, "ship")
+        except:
+            await step.run("refund", out.effect, "refund")
+            raise
+        return "ok"
+
+    @create_function(id="locked", event="locked/go", retries=retries)
+    async def locked(ctx: StepContext, step: StepTools) -> str:
+        @asynccontextmanager
+        async def lock() -> AsyncIterator[None]:
+            await step.run("lock", out.effect, "lock")
+            try:
+                yield
+            finally:
+                await step.run("unlock", out.effect, "unlock")
+
+        async with lock():
+            await step.run("charge", out.effect, "charge")
+            await step.sleep("nap", "60s")
+            await step.run("ship", out.effect, "ship")
+        return "ok"
+
+    @create_function(id="careless", event="careless/go", retries=retries)
+    async def careless(ctx: StepContext, step: StepTools) -> Any:
+        await step.run("charge", out.effect, "charge")
+        try:
+            await step.run("ship", out.effect, "ship")
+        except Exception as error:
+            await step.run("refund", out.effect, "refund")
+            await step.run("release", out.effect, "release")
+            return {"status": "compensated", "why": getattr(error, "message", None)}
+        return {"status": "ok"}
+
+    @create_function(id="partidy", event="partidy/go", retries=retries)
+    async def partidy(ctx: StepContext, step: StepTools) -> Any:
+        try:
+            return await step.parallel(step.run("p1", out.effect, "p1"), step.run("p2", out.effect, "p2"))
+        finally:
+            await step.run("release", out.effect, "release")
+
+    @create_function(id="branchtidy", event="branchtidy/go", retries=retries)
+    async def branchtidy(ctx: StepContext, step: StepTools) -> Any:
+        async def branch(name: str) -> Any:
+            try:
+                return await step.run(name, out.effect, name)
+            finally:
+                await step.run(f"un{name}", out.effect, f"un{name}")
+
+        return await step.parallel(branch("p1"), branch("p2"))
+
+    @create_function(id="halftidy", event="halftidy/go", retries=retries)
+    async def halftidy(ctx: StepContext, step: StepTools) -> Any:
+        async def branch() -> Any:
+            try:
+                return await step.run("p1", out.effect, "p1")
+            finally:
+                await step.run("unp1", out.effect, "unp1")
+
+        return await step.parallel(branch(), step.run("p2", out.effect, "p2"))
+
+    return tidy, bare, locked, careless, partidy, branchtidy, halftidy
 
 
 def versioned(out: Outside, version: int) -> StepFunction:

@@ -61,7 +61,12 @@ class Sequence:
         given = [known[self.function], known["child"]]
         changed = {"v2": idiom(versioned(self.out, 2), "versioned")} if self.function == "versioned" else {}
         self.played = Played(
-            idiom(given, self.function), [{"id": "o1"}], versions=changed, overhead="150ms", retries=told["retries"]
+            idiom(given, self.function),
+            [{"id": "o1"}],
+            versions=changed,
+            overhead="150ms",
+            retries=told["retries"],
+            transport="connect",  # a recorder was never away: not while other code took over, nor after a death
         )
         self.out.die = self._die
         if changed:

@@ -253,6 +253,42 @@ def test_more_than_a_thousand_steps_fail_the_run() -> None:
     assert played.one.failure is not None and played.one.failure.type == "StepLimit"
 
 
+MIB = 1024 * 1024
+
+
+def outputs_of(sizes: list[int], **options: Any) -> Played:
+    """A function whose steps give so many bytes each, one after the other."""
+
+    async def give(actx: ds.ActivityContext, size: int) -> str:
+        return "x" * size
+
+    async def code(ctx: Any, step: Any) -> str:
+        for number, size in enumerate(sizes):
+            await step.run(f"step {number}", give, size)
+        return "done"
+
+    return Played(idiom(code), **options).run()
+
+
+@pytest.mark.parametrize("options", [{}, {"sdk": "js", "checkpoint_batch": 2}], ids=["a call a step", "checkpoints"])
+def test_a_step_that_gives_more_than_four_mebibytes_fails_the_run(options: dict[str, Any]) -> None:
+    """The quotes of the text count: two bytes less than the limit are taken, one byte less is not, nor tried again."""
+    assert outputs_of([4 * MIB - 2], **options).one.result == "done"
+    played = outputs_of([4 * MIB - 1], **options)
+    assert played.one.failure is not None and played.one.failure.type == "output_too_large"
+    assert played.one.failure.message == "step output size is greater than the limit of 4194304 bytes"
+    assert played.of_kind("result_recorded") == []
+
+
+def test_a_run_that_remembers_more_than_thirty_two_mebibytes_fails() -> None:
+    """Eight steps of four MiB fit; one byte more does not."""
+    assert outputs_of([4 * MIB - 2] * 8).one.result == "done"
+    played = outputs_of([4 * MIB - 2] * 8 + [1])
+    assert played.one.failure is not None and played.one.failure.type == "InngestErrStateOverflowed"
+    assert "33554432 bytes" in played.one.failure.message
+    assert len(played.of_kind("result_recorded")) == 8
+
+
 def test_a_remark_is_told_once() -> None:
     """The function is entered three times, and comes to its remark in each; the trace has it once."""
 
@@ -286,6 +322,7 @@ def test_errors_survive_pickling() -> None:
         ({"sdk": "js", "checkpoint_batch": 0}, "checkpoint_batch"),
         ({"lose_answer": 2}, "lose_answer"),
         ({"overhead": ("1s", "2s", "3s")}, "overhead"),
+        ({"transport": "pigeon"}, "transport"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], word: str) -> None:

@@ -83,6 +83,73 @@ def test_an_error_that_is_not_retryable_is_caught_at_once(sdk: str) -> None:
     assert played.one.result == ["declined", "CardDeclined", "card declined"] and len(played.calls) == 2
 
 
+@pytest.mark.parametrize("sdk", ["python", "js"])
+def test_a_final_error_is_data_of_its_step_and_remembered(sdk: str) -> None:
+    """The refused activity runs once, however often the function is entered to undo what came before it."""
+    ran: list[str] = []
+
+    async def act(ctx: ds.ActivityContext, name: str) -> None:
+        ran.append(name)
+        if name == "ship":
+            raise ds.ApplicationError("no address", "NoAddress", non_retryable=True)
+
+    async def sells(ctx: ds.WorkflowContext, order: Any) -> Any:
+        try:
+            for name in ("charge", "ship"):
+                await ctx.execute_activity(act, name, start_to_close_timeout="30s")
+        except ds.ActivityError as error:
+            for name in ("refund", "release"):
+                await ctx.execute_activity(act, name, start_to_close_timeout="30s")
+            return error.retry_state
+        return None
+
+    played = Played(sells, sdk=sdk).run()
+    assert ran == ["charge", "ship", "refund", "release"] and played.one.result == "NON_RETRYABLE_FAILURE"
+    assert [call.did for call in played.calls] == [[("StepRun", "act")]] * 4 + [[]]
+    recorded = [record.data for record in played.of_kind("result_recorded")]
+    assert recorded == [None, {"failure": {"name": "NoAddress", "message": "no address"}}, None, None]
+
+
+@pytest.mark.parametrize("sdk", ["python", "js"])
+def test_a_next_retry_delay_is_kept_and_the_last_attempt_can_be_caught(sdk: str) -> None:
+    """No `except` of the workflow sees the attempts in between; what the last one raises is remembered."""
+    caught: list[str] = []
+
+    async def busy(ctx: ds.ActivityContext) -> None:
+        raise ds.ApplicationError("busy", "Busy", next_retry_delay="7s")
+
+    async def asks(ctx: ds.WorkflowContext, order: Any) -> Any:
+        try:
+            await ctx.execute_activity(busy, start_to_close_timeout="30s")
+        except Exception as error:
+            caught.append(type(error).__name__)
+            return "gave up"
+        return None
+
+    played = Played(asks, sdk=sdk, retries=2).run()
+    assert played.one.result == "gave up" and caught == ["ActivityError"]
+    assert [record.data["delay_us"] for record in played.of_kind("backoff_begun")] == [7_000_000, 7_000_000]
+
+
+def test_an_activity_in_a_finally_runs_in_the_call_that_leaves_through_it() -> None:
+    """As a step does with the Python SDK: the charge is made twice, and nothing was wrong."""
+    ran: list[str] = []
+
+    async def act(ctx: ds.ActivityContext, name: str) -> None:
+        ran.append(name)
+
+    async def tidy(ctx: ds.WorkflowContext, order: Any) -> None:
+        try:
+            await ctx.execute_activity(act, "charge", start_to_close_timeout="30s")
+        finally:
+            await ctx.execute_local_activity(act, "release", start_to_close_timeout="30s")
+
+    assert Played(tidy, sdk="python").run().one.status == "completed"
+    assert ran == ["charge", "release", "charge"]
+    ran.clear()
+    assert Played(tidy, sdk="js").run().one.status == "completed" and ran == ["charge", "release"]
+
+
 def test_sleeps_local_activities_and_gathers_are_steps() -> None:
     """Each is remembered; the same activity used again is another step."""
     runs: list[int] = []

@@ -9,6 +9,7 @@ import pytest
 
 import durable_sim as ds
 from durable_sim.library.orders import correct_order
+from durable_sim.models.steps.function import create_function
 from tests.models.steps.scenes import Played, common, idiom
 
 CRASH = ds.Crash(after="effect_applied", of="payments.charge")
@@ -48,12 +49,13 @@ def test_a_crash_in_a_step_repeats_that_step_only(sdk: str, key: bool, charges: 
     assert played.calls[0].answer is None
 
 
-def test_a_crash_between_steps_costs_nothing() -> None:
-    """What is remembered is not done again, whoever dies while nobody is called."""
+@pytest.mark.parametrize(("transport", "attempts"), [("serve", [0, 0, 1, 0]), ("connect", [0, 0, 0])])
+def test_a_crash_between_steps_repeats_no_step(transport: str, attempts: list[int]) -> None:
+    """What is remembered is not done again; a call over HTTP that finds nobody is an attempt all the same."""
     crashes = [ds.Crash(after="result_recorded", of="charge", worker=worker) for worker in ("w1", "w2")]
-    played = Played(order(False), faults=crashes).run()
+    played = Played(order(False), faults=crashes, transport=transport).run()
     assert played.effects == ["payments.charge", "shipping.schedule"]
-    assert [call.call.attempt for call in played.calls] == [0, 0, 0]
+    assert [call.call.attempt for call in played.calls] == attempts
 
 
 def test_an_answer_that_has_left_a_dying_worker_counts() -> None:
@@ -107,19 +109,81 @@ def test_a_worker_that_is_always_dead_uses_the_attempts_up() -> None:
     assert played.one.failure.type == "CallBroken" and len(played.calls) == 5
 
 
-def test_calls_wait_while_there_is_no_worker() -> None:
-    """With every worker gone a call is made when one is back, as the first attempt."""
-    crashes = [ds.Crash(at="0s", worker=worker, restart_after="1m") for worker in ("w1", "w2")]
-    played = Played(order(False), faults=crashes)
+@pytest.mark.parametrize("sdk", ["python", "js"])
+def test_a_crash_in_the_last_attempt_ends_the_run_and_nothing_is_undone(sdk: str) -> None:
+    """The code is not called again, so no `except` of it runs; only the failure handler is called, once."""
+    told: list[str] = []
+
+    async def handler(ctx: Any, step: Any) -> None:
+        told.append(f"handler: {ctx.event.data['error']['name']}")
+
+    @create_function(retries=1, on_failure=handler)
+    async def fulfil(ctx: Any, step: Any) -> None:
+        try:
+            await step.run("charge", charge, True)
+        except Exception:
+            told.append("caught")
+            raise
+
+    crashes = [ds.Crash(after="effect_applied", of="payments.charge"), ds.Crash(after="request_received", nth=2)]
+    played = Played(idiom(fulfil), faults=crashes, sdk=sdk).run()
+    assert played.one.status == "failed" and told == ["handler: CallBroken"]
+    assert played.effects == ["payments.charge"]
+    assert [(one.call.function_id, one.call.attempt) for one in played.calls] == [
+        ("fulfil", 0),
+        ("fulfil", 1),
+        ("fulfil-failure", 0),
+    ]
+
+
+def away(restart_after: str) -> list[ds.Crash]:
+    """Every worker is gone from the start, for a while."""
+    return [ds.Crash(at="0s", worker=worker, restart_after=restart_after) for worker in ("w1", "w2")]
+
+
+def test_a_call_over_http_that_finds_nobody_costs_an_attempt() -> None:
+    """Over HTTP nobody answers while every worker is gone: the call comes back broken, and is tried as if it failed."""
+    played = Played(order(False), faults=away("1m")).run()
+    assert played.one.result == "shipped"
+    broken = [call.call.attempt for call in played.calls if call.answer is None]
+    assert broken == list(range(len(broken))) and broken
+    begun = played.of_kind("backoff_begun")
+    assert {record.data["failure"]["message"] for record in begun} == {"nobody listens at the app's URL"}
+    assert 100_000 <= played.calls[0].time_us <= 500_000
+
+
+def test_a_stop_of_all_workers_fails_runs_once_their_attempts_are_used_up() -> None:
+    """An hour without workers is longer than five attempts; the code of the run is never asked, its handler is."""
+    told: list[str] = []
+
+    async def handler(ctx: Any, step: Any) -> None:
+        told.append(ctx.event.data["error"]["message"])
+
+    @create_function(on_failure=handler)
+    async def fulfil(ctx: Any, step: Any) -> None:
+        try:
+            await step.run("charge", charge, True)
+        except BaseException:
+            told.append("caught")
+            raise
+
+    played = Played(idiom(fulfil), faults=away("1h")).run()
+    assert played.one.status == "failed" and played.one.failure is not None and played.effects == []
+    assert (played.one.failure.type, len(played.calls)) == ("CallBroken", 6)
+    assert told == []  # the handler's one attempt finds nobody either
+
+
+def test_calls_to_connected_workers_wait_for_one() -> None:
+    """Where workers connect to the platform, a call is made when one is back, as the first attempt."""
+    played = Played(order(False), faults=away("1m"), transport="connect")
     assert "waiting" in str(played.until("10s").model.pending(played.one))
     played.run()
     assert played.one.result == "shipped" and played.calls[0].time_us > 60_000_000
 
 
 def test_a_run_whose_workers_never_come_back_stays_open() -> None:
-    """Its next call waits for a worker; the model says so."""
-    crashes = [ds.Crash(at="0s", worker=worker, restart_after="60d") for worker in ("w1", "w2")]
-    played = Played(order(False), faults=crashes).run()
+    """Its next call waits for a worker to connect; the model says so."""
+    played = Played(order(False), faults=away("60d"), transport="connect").run()
     assert played.one.status == "open"
     assert played.model.pending(played.one) == "call 1 of fulfil, attempt 1 of 5, waiting for its turn or a worker"
 
@@ -175,9 +239,9 @@ def test_a_crash_after_any_record_leaves_an_order_right(written: str, options: d
 
 
 def test_a_graceful_stop_waits_for_the_calls_under_way() -> None:
-    """A deploy with grace breaks no connection: no call is made twice."""
+    """A deploy with grace breaks no connection: no step is run twice."""
     deploy = ds.Deploy(after="request_sent", of="payments.charge", rolling=False, grace="10m")
-    played = Played(order(False), faults=[deploy]).run()
+    played = Played(order(False), faults=[deploy], transport="connect").run()
     assert [call.call.attempt for call in played.calls] == [0, 0, 0]
     assert played.effects == ["payments.charge", "shipping.schedule"]
 

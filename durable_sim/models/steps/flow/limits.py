@@ -7,6 +7,10 @@ from durable_sim.errors import UserError
 
 STEPS_MAX = 1000
 """Finished steps of a run."""
+STEP_OUTPUT_MAX_BYTES = 4 * 1024 * 1024
+"""What one step gives, as JSON."""
+STATE_MAX_BYTES = 32 * 1024 * 1024
+"""What all finished steps of a run have given, as JSON."""
 SLEEP_MAX_US = 366 * DAY
 """How long a step may sleep or wait."""
 TRIGGERS_MAX = 10
