@@ -5,7 +5,10 @@ orders that are unfinished and have not been touched for a while. Between a step
 window, and it is really there: two requests over the network, with a crash possible between any two instants. Retries
 are counted in memory. A run in a living process renews its claim on the row; without `renew_claims`, a long sleep or a
 slow step looks like a crash to the sweeper. A failed step leaves no mark, so a restart during a compensation goes
-forward again.
+forward again. A sleep leaves none either: it is the process's own, and a restart sleeps it from its beginning. An
+application that sleeps for days keeps a column due_at, and a job that looks at it; here that is code of one's own.
+
+The sweeper runs in the workers: while none is awake nobody sweeps, no restart is counted and no row is touched.
 
 A restart is another run of the code, with another run id and so other idempotency keys: nothing in the pattern keeps
 them. With `stable_keys` they are derived from the row instead, and services that honour keys then close the window.
@@ -191,14 +194,20 @@ class StatusColumns(Unreachable):
         return execution.status == "open" and self._starts[execution.id] <= self._restarts_max
 
     def _start(self, execution: Execution) -> None:
-        self._starts[execution.id] += 1
-        number = self._starts[execution.id]
+        """Start on a row and claim it, if there is a process to do so."""
+        number = self._starts[execution.id] + 1
         process = self.home.fleet.pick(execution.ordinal + number)
-        if process is not None:
-            run_id = execution.id if self._stable_keys else f"{execution.id}#{number}"
-            run = LocalRun(self, process, execution, run_id, ("run", number) if number > 1 else ())
-            self._runs[execution.id] = run
-            process.deliver(self._load, run)
+        if process is None:
+            return
+        self._starts[execution.id] = number
+        self._table.touch(execution.id, self.home.world.now_us)
+        run_id = execution.id if self._stable_keys else f"{execution.id}#{number}"
+        run = LocalRun(self, process, execution, run_id, ("run", number) if number > 1 else ())
+        self._runs[execution.id] = run
+        process.deliver(self._load, run)
+
+    def _anybody_awake(self) -> bool:
+        return any(not process.paused for process in self.home.fleet.processes.values())
 
     def _let_go(self, run: LocalRun) -> None:
         if self._runs.get(run.execution.id) is run:
@@ -264,12 +273,13 @@ class StatusColumns(Unreachable):
         table, world = self._table, self.home.world
         while any(map(self._restartable, self._executions.values())):
             yield world.env.timeout(self._sweep_every_us)
+            if not self._anybody_awake():
+                continue
             yield from world.database.turn(None)
             for row in self._renewed():
                 table.touch(row, world.now_us)
             for row in table.untouched_since(world.now_us - self._claim_us):
                 if self._restartable(self._executions[row]):
-                    table.touch(row, world.now_us)
                     self._start(self._executions[row])
         self._sweeping = False
 

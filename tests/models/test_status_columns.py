@@ -233,3 +233,56 @@ def test_an_order_that_arrives_while_every_worker_is_away_is_found_by_the_sweepe
         faults=[ds.Crash(at="9s", restart_after="10s")],
     )
     assert run.verdicts == {"completed": 2} and run.ok
+
+
+@ds.activity
+async def charge_once(ctx: ds.ActivityContext, order: Any) -> None:
+    """A charge with a key."""
+    await ctx.service("payments").charge("ada", 40, idempotency_key=ctx.idempotency_key)
+
+
+async def charge_after_a_sleep(ctx: ds.WorkflowContext, order: Any) -> None:
+    """Half an hour, then the charge."""
+    await ctx.sleep("30m")
+    await ctx.execute_activity(charge_once, order, start_to_close_timeout="30s")
+
+
+@pytest.mark.parametrize("model", STATUS)
+def test_a_restart_that_nobody_can_make_is_not_counted(model: str) -> None:
+    """With every worker away for hours nobody sweeps: the one restart that is allowed is made when they are back."""
+    away = [ds.Crash(at="5m", worker=worker, restart_after="6h") for worker in ("w1", "w2")]
+    options = {model: {"restarts_max": 1}}
+    run = ds.run(charge_after_a_sleep, ORDER, model=model, faults=away, model_options=options)
+    assert run.verdicts == {"completed": 1} and run.ok
+    assert [r.time_us for r in run.trace if r.kind == "execution_restarted"] == [
+        pytest.approx(duration_us("6h5m"), abs=duration_us("31s"))
+    ]
+
+
+def test_nobody_sweeps_while_every_worker_stands_still() -> None:
+    """A sweeper in a process that is paused is paused too: no restart waits for the process to go on."""
+    still = ds.Pause(at="5m", worker="w1", lasts="6h")
+    run = ds.run(charge_after_a_sleep, ORDER, model="status_columns", workers=1, faults=[still])
+    assert run.faults["hit"] == 1
+    assert run.verdicts == {"completed": 1} and counted(run, "execution_restarted") == 0
+
+
+def test_a_restart_sleeps_from_the_beginning_of_a_sleep() -> None:
+    """No column says until when: a crash five minutes before the end of half an hour costs the half hour."""
+    crash = ds.Crash(at="25m", worker="w2")
+    run = ds.run(charge_after_a_sleep, ORDER, model="status_columns", faults=[crash])
+    slept = [r.data["duration_us"] for r in run.trace if r.kind == "timer_started" and r.data]
+    assert run.faults["hit"] == 1 and slept == [duration_us("30m")] * 2
+
+
+def test_a_first_start_that_nobody_could_make_is_no_restart() -> None:
+    """Where no order may be restarted, one that arrived while every worker was away is still begun once."""
+    run = ds.run(
+        database_order,
+        ORDER,
+        model="status_columns",
+        workers=1,
+        faults=[ds.Crash(at="0s", restart_after="1h")],
+        model_options={"status_columns": {"restarts_max": 0}},
+    )
+    assert run.verdicts == {"completed": 1} and run.execution("o-1").execution.runs == 1

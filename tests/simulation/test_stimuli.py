@@ -14,8 +14,9 @@ from durable_sim.library.approvals import approval_services, approve_purchase
 from durable_sim.library.orders import correct_order
 from durable_sim.library.shop import shop
 from durable_sim.models.registry import MODELS
+from durable_sim.models.state_machine import StateMachineDefinition
 from durable_sim.simulation.run import simulate
-from durable_sim.world.faults import Cancel, ServerRestart, Signal
+from durable_sim.world.faults import Cancel, Redrive, ServerRestart, Signal
 
 ORDERS = ({"order_id": "o-1"}, {"order_id": "o-2"})
 TAKERS = tuple(model for model, kind in MODELS.items() if "cancel" in kind.takes)
@@ -361,3 +362,91 @@ def test_after_calm_after_no_process_fault_is_drawn() -> None:
     early = [fault for fault in whole if ds.durations.duration_us(str(fault.at)) < 60 * SECOND]
     assert 60 < len(early) < 120 < len(whole)
     assert calm == [*early, storm[-1]]
+
+
+# --- redrives -------------------------------------------------------------------------------------------------------
+IMPATIENT = {
+    "StartAt": "Charge",
+    "States": {
+        "Charge": {"Type": "Task", "Resource": "charge", "ResultPath": None, "Next": "Reserve"},
+        "Reserve": {"Type": "Task", "Resource": "reserve", "ResultPath": None, "End": True},
+    },
+}
+"""Two tasks that are not tried again."""
+
+
+@ds.activity
+async def charge(ctx: ds.ActivityContext, order: Any) -> None:
+    """With a key."""
+    await ctx.service("payments").charge("ada", 40, idempotency_key=ctx.idempotency_key)
+
+
+@ds.activity
+async def reserve(ctx: ds.ActivityContext, order: Any) -> None:
+    """Without one."""
+    await ctx.service("inventory").reserve("book", 1)
+
+
+@ds.workflow(idioms={"state_machine": StateMachineDefinition(IMPATIENT, (charge, reserve))})
+async def impatient(ctx: ds.WorkflowContext, order: Any) -> None:
+    """The same, as a function."""
+    await ctx.execute_activity(charge, order, start_to_close_timeout="30s")
+    await ctx.execute_activity(reserve, order, start_to_close_timeout="30s")
+
+
+def redriven(*stimuli: Any, crash: str, inputs: Any = ORDERS[:1]) -> ds.Run:
+    """An order whose worker dies right after that request was sent."""
+    fault = ds.Crash(after="request_sent", of=crash)
+    scenario = ds.Scenario(impatient, tuple(inputs), shop(), (fault,), stimuli=stimuli)
+    return ds.run_scenario(scenario, "state_machine")
+
+
+AN_HOUR_LATER = Redrive(at="1h")
+
+
+@pytest.mark.parametrize("when", [AN_HOUR_LATER, Redrive(after="execution_ended")])
+def test_a_redrive_takes_a_failed_execution_up_where_it_ended(when: Redrive) -> None:
+    """The charge of before counts: its key is the same; without the redrive the order stays half done."""
+    assert redriven(crash="payments.charge").verdicts == {"orphaned_effect": 1}
+    run = redriven(when, crash="payments.charge")
+    assert run.verdicts == {"completed": 1} and run.ok
+    (told,) = run.recording.stimuli
+    assert told.hit == ["o-1"] and told.fired_us is not None
+    assert "is taken up again where it ended (run 2)" in run.story()
+    assert kinds(run, "execution_ended") == [("execution_ended", "o-1")] * 2
+
+
+def test_a_redrive_does_a_task_again_whose_effect_was_there() -> None:
+    """Taking up again is no more exactly once than a retry is: a reservation without a key is made twice."""
+    run = redriven(AN_HOUR_LATER, crash="inventory.reserve")
+    assert run.verdicts == {"duplicate_effect": 1}
+    assert [entry.kind for entry in run.ledger].count("payments.charge") == 1
+
+
+def test_a_redrive_of_what_has_not_failed_has_not_fired() -> None:
+    """Not one of an open execution, nor of a completed one."""
+    early = Redrive(after="request_sent", of="payments.charge")
+    run = redriven(early, AN_HOUR_LATER, replace(AN_HOUR_LATER, at="2h"), crash="payments.charge")
+    assert [strike.fired_us for strike in run.recording.stimuli] == [None, 3_600 * SECOND, None]
+
+
+def test_a_redrive_is_for_one_execution() -> None:
+    """The other order, which has failed too, stays as it is; two crashes, one redrive."""
+    faults = [ds.Crash(after="request_sent", of="payments.charge", execution=one["order_id"]) for one in ORDERS]
+    scenario = ds.Scenario(
+        impatient,
+        ORDERS,
+        shop(),
+        tuple(faults),
+        stimuli=(replace(AN_HOUR_LATER, target="o-2"),),
+        arrivals=ds.Arrivals("1m"),
+    )
+    run = ds.run_scenario(scenario, "state_machine")
+    assert [one.execution.status for one in run.executions] == ["failed", "completed"]
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model != "state_machine"])
+def test_only_state_machines_are_redriven(model: str) -> None:
+    """Elsewhere a scenario with a redrive is refused before it runs."""
+    with pytest.raises(ds.UserError, match=f"model {model} takes no stimulus of kind 'redrive'; choose from state_mac"):
+        ds.run(impatient, ORDERS[0], model=model, stimuli=[AN_HOUR_LATER])

@@ -83,7 +83,7 @@ class CancelTimer:
 class StartChild:
     """Run a child execution of a distributed Map; `child_ended` is to follow.
 
-    With `goes_on`, it is a child that failed or was stopped before, to be redriven.
+    With `goes_on`, it is a child that failed or was stopped before, to be redriven; if it cannot be, begun anew.
     """
 
     token: str

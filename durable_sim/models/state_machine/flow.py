@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from durable_sim.durations import SECOND
 from durable_sim.models.state_machine.language import jsonata, paths, templates
 from durable_sim.models.state_machine.language.errors import QUERY_EVALUATION_ERROR, RUNTIME, StatesError
+from durable_sim.models.state_machine.language.retrying import LONGEST_S
 from durable_sim.models.state_machine.strands import Failure
 
 State = Mapping[str, Any]
@@ -81,10 +82,19 @@ def number_of(state: State, name: str, view: View) -> float | None:
     raise StatesError(error, f"{name} is {value!r}, expected a number that is not negative")
 
 
-def span_us(state: State, name: str, view: View) -> int | None:
-    """As `number_of`, for a number of seconds."""
+def span_us(state: State, name: str, view: View, least_s: int = 0) -> int | None:
+    """As `value_of`, for a time in whole seconds.
+
+    Raises:
+        StatesError: it is something else, or less than `least_s`.
+    """
     seconds = number_of(state, name, view)
-    return None if seconds is None else round(seconds * SECOND)
+    if seconds is None:
+        return None
+    if seconds % 1 or not least_s <= seconds <= LONGEST_S:
+        error = QUERY_EVALUATION_ERROR if view.jsonata else RUNTIME
+        raise StatesError(error, f"{name} is {seconds!r}, expected a whole number from {least_s} to {LONGEST_S}")
+    return int(seconds) * SECOND
 
 
 def text_of(state: State, name: str, view: View) -> str | None:

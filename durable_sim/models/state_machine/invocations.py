@@ -2,7 +2,8 @@
 
 Functions are called on the living workers in turn, with the code that the worker has; a call waits while there is
 none. Always holds: an environment that dies in a call has the call fail a little later, unless the call was an
-activity's, of whose worker nobody hears; what the call had sent by then still lands.
+activity's, of whose worker nobody hears; Lambda ends a call of its own that takes too long, by the death of its
+environment; what the call had sent by then still lands.
 """
 
 from __future__ import annotations
@@ -13,13 +14,47 @@ from functools import partial
 from typing import Any
 
 from durable_sim import trace as kinds
+from durable_sim.durations import SECOND
 from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Home, Outcome
 from durable_sim.models.state_machine.actions import InvokeTask
-from durable_sim.models.workers import WorkerProcess
+from durable_sim.models.workers import Fleet, WorkerProcess
 from durable_sim.workflows.failures import Failure
+from durable_sim.workflows.program import Program
+from durable_sim.world.alarms import Alarm
 
-CRASHED = Failure("Lambda.Unknown", "the environment of the function died, and no error came back")
+TIMED_OUT = "Sandbox.Timedout"
+
+
+class Environment(WorkerProcess):
+    """A process of its own in a worker, for one call: it dies with the worker, or alone."""
+
+    __slots__ = ("_worker",)
+
+    def __init__(self, worker: WorkerProcess) -> None:
+        super().__init__(worker.worker_id, worker.version)
+        self._worker = worker
+
+    def deliver(self, callback: Callable[..., None], *arguments: Any) -> None:
+        """Through the worker, which may stand still or be dead; this may have died by then, too."""
+        self._worker.deliver(super().deliver, callback, *arguments)
+
+    def begin(self, program: Program, execution: str) -> None:
+        """The call's code is in the worker's memory as well."""
+        super().begin(program, execution)
+        self._worker.begin(program, execution)
+
+    def end(self, program: Program) -> None:
+        """And no longer is."""
+        super().end(program)
+        self._worker.end(program)
+
+    def die(self, fleet: Fleet) -> None:
+        """Forget the call; the worker goes on."""
+        self.kill()
+        for program in self._bodies:
+            fleet.bury(program)
+            self._worker.end(program)
 
 
 @dataclass(slots=True, eq=False)
@@ -38,17 +73,33 @@ class Call:
     on_heartbeat: Callable[[], None]
     worker_id: str | None = None
     process: WorkerProcess | None = None
+    deadline: Alarm | None = None
+
+    def over(self) -> None:
+        """It has ended: Lambda does not cut it off any more."""
+        if self.deadline is not None:
+            self.deadline.cancel()
 
 
 class Invocations:
-    """All calls of functions of a simulation."""
+    """All calls of functions of a simulation.
+
+    The death of an environment is told after `crash_notice_us`, as an error named `crash_error`.
+    """
 
     def __init__(
-        self, home: Home, code: Callable[[str | None, str], Callable[..., Any] | None], crash_notice_us: int
+        self,
+        home: Home,
+        code: Callable[[str | None, str], Callable[..., Any] | None],
+        crash_notice_us: int,
+        crash_error: str,
+        lambda_timeout_us: int,
     ) -> None:
         self._home = home
         self._code = code
         self._crash_notice_us = crash_notice_us
+        self._crashed = Failure(crash_error, "the environment of the function died, and no error came back")
+        self._lambda_timeout_us = lambda_timeout_us
         self._waiting: list[Call] = []
         self._running: list[Call] = []
         self._turn = 0
@@ -81,8 +132,9 @@ class Invocations:
         lost = [call for call in self._running if call.process is process]
         self._running = [call for call in self._running if call.process is not process]
         for call in lost:
+            call.over()
             if call.task.kind != "activity":
-                end = partial(call.on_end, process.worker_id, Outcome(failure=CRASHED))
+                end = partial(call.on_end, process.worker_id, Outcome(failure=self._crashed))
                 self._home.world.alarms.after(self._crash_notice_us, end)
 
     def told(self, token: str) -> str | None:
@@ -104,16 +156,24 @@ class Invocations:
             workflow_id=call.run_id,
             heartbeat_us=task.heartbeat_us,
         )
-        attempt = Attempt(
-            self._home.world, process, described, partial(self._ended, call), lambda _: call.on_heartbeat()
-        )
-        process.deliver(attempt.begin)
+        world, environment = self._home.world, Environment(process)
+        attempt = Attempt(world, environment, described, partial(self._ended, call), lambda _: call.on_heartbeat())
+        if task.is_lambda:
+            call.deadline = world.alarms.after(self._lambda_timeout_us, self._cut_off, call, environment)
+        environment.deliver(attempt.begin)
 
     def _ended(self, call: Call, attempt: Attempt, outcome: Outcome) -> None:
+        call.over()
         self._running.remove(call)
         attempt.note(kinds.RESULT_REPORTED, {"failure": outcome.failure.to_json()} if outcome.failure else None)
         # on its way, even if the process died just now
         self._home.world.alarms.after(0, call.on_end, call.worker_id or "", outcome)
+
+    def _cut_off(self, call: Call, environment: Environment) -> None:
+        self._running.remove(call)
+        environment.die(self._home.fleet)
+        text = f"Error: Task timed out after {self._lambda_timeout_us / SECOND:.2f} seconds"
+        call.on_end(environment.worker_id, Outcome(failure=Failure(TIMED_OUT, text)))
 
     def _unknown(self, call: Call) -> None:
         if call in self._running:

@@ -103,13 +103,19 @@ class Machine:
         return self._told(now_us, lambda: self._cut_off("ABORTED", "ExecutionAborted", error, cause))
 
     def redrive(self, now_us: int) -> list[Action]:
-        """Take a failed, stopped or timed-out execution up again where it ended; what succeeded is not run again."""
-        if self.status not in _REDRIVABLE:
+        """Take an execution up again where it ended, if it can be; what succeeded is not run again."""
+        if not self.can_be_redriven:
             return []
         self.ended = Ended("RUNNING")
         return self._told(now_us, self._redrive)
 
     # --- questions ---
+    @property
+    def can_be_redriven(self) -> bool:
+        """Whether it failed, was stopped or timed out, and its history has room for the redrive and one more event."""
+        limit = self._core.limits.history
+        return self.status in _REDRIVABLE and (limit is None or len(self.history) < limit - 1)
+
     def waits_for(self, token: str) -> bool:
         """Whether the end of that task would still count."""
         return token in self._core.waiting

@@ -36,6 +36,10 @@ def items_of(state: Mapping[str, Any], view: flow.View) -> list[Any]:
         items, error = view.evaluate(state["Items"]) if "Items" in state else view.input, QUERY_EVALUATION_ERROR
     else:
         items, error = view.read(state.get("ItemsPath", "$"), flow.effective_input(state, view)), RUNTIME
+    if isinstance(items, Mapping):
+        raise StatesError(
+            error, "the items of a Map are an object, whose pairs are not modelled: make an array of them"
+        )
     if not isinstance(items, list):
         raise StatesError(error, f"the items of a Map are {type(items).__name__}, expected an array")
     return items

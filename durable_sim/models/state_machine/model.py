@@ -4,6 +4,9 @@ The service lives outside of the workers and does not die with them; workers are
 run. A running execution keeps the definition that it started with; functions run the code that their worker has.
 Standard executions run once. Express ones may be started twice or, when their host dies, from the start again
 (`express_async`), or are lost with it (`express_sync`).
+
+A Lambda task takes 15 minutes at most, as Lambda has it; longer work is an activity's
+(`arn:aws:states:...:activity:NAME`), whose worker polls for it and has no such limit.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from durable_sim.workflows.failures import Failure
 Kind = Literal["standard", "express_async", "express_sync"]
 KINDS: tuple[Kind, ...] = ("standard", "express_async", "express_sync")
 EXPRESS_LASTS_US = 5 * MINUTE
+LAMBDA_LASTS_US = 15 * MINUTE
 REDRIVE_WITHIN_US = 14 * DAY
 _HOST_DIED = Failure("HostDied", "the host of the express execution died; whoever started it got no answer")
 _DIES_WITHIN_EVENTS = 30
@@ -36,8 +40,11 @@ _DIES_WITHIN_EVENTS = 30
 class StateMachines(Unreachable):
     """The service, for one simulation.
 
-    `crash_notice` is how long the death of a function's environment takes to be told. For Express, `started_twice` and
-    `host_dies` are the probabilities that an execution is started twice and that its host dies on the way.
+    `crash_notice` is how long the death of a function's environment takes to be told, and `crash_error` the name of the
+    error: by default "Lambda.Unknown"; a definition whose retriers wait for "Lambda.ServiceException" or the like is
+    tried with that. `lambda_timeout` is the longest that a call of a Lambda function may take, 15 minutes at most: then
+    it ends as "Sandbox.Timedout", and its code dies as in a crash. For Express, `started_twice` and `host_dies` are the
+    probabilities that an execution is started twice and that its host dies on the way.
     """
 
     def __init__(
@@ -48,10 +55,13 @@ class StateMachines(Unreachable):
         history_limit: int | None = 25_000,
         payload_limit: int = 262_144,
         crash_notice: Duration = "1s",
+        crash_error: str = "Lambda.Unknown",
+        lambda_timeout: Duration = "15m",
         started_twice: float = 0.0,
         host_dies: float = 0.0,
     ) -> None:
         _check(express, duration_us(transition_latency), started_twice, host_dies)
+        _check_lambda(crash_error, lambda_timeout)
         self._home = home
         self._kind = express
         self._is_express = express != "standard"
@@ -67,7 +77,9 @@ class StateMachines(Unreachable):
         self._runs: dict[str, list[Run]] = {}
         self._ended_us: dict[str, int] = {}
         self._tokens: dict[str, Run] = {}
-        self._invocations = Invocations(home, self._function, duration_us(crash_notice))
+        self._invocations = Invocations(
+            home, self._function, duration_us(crash_notice), crash_error, duration_us(lambda_timeout)
+        )
         service = home.world.services.get(STATES_SERVICE)
         if isinstance(service, States):
             service.desk = self
@@ -84,23 +96,27 @@ class StateMachines(Unreachable):
             self._start(execution, found)
         assert runs
 
-    def redrive(self, execution: Execution) -> None:
-        """Take up a failed, stopped or timed-out Standard execution again where it ended.
+    def redrive(self, execution: Execution) -> list[str] | None:
+        """Take up a Standard execution again that failed, was stopped or timed out 14 days ago or less, where it ended.
 
-        Raises:
-            UserError: it is not such a one, or ended more than 14 days ago.
+        One whose history is full cannot be, nor can an Express one.
         """
-        run = self._runs[execution.id][-1]
-        age_us = self._home.world.now_us - self._ended_us.get(execution.id, 0)
-        if self._is_express or execution.status != "failed" or age_us > REDRIVE_WITHIN_US:
-            found = "Express" if self._is_express else run.machine.status
-            raise UserError(
-                f"redrive of {execution.id}: it is {found}, expected a Standard execution that is FAILED, TIMED_OUT or "
-                "ABORTED since 14 days or less; start a new execution instead"
-            )
-        execution.status, execution.failure, execution.ended_us = "open", None, None
-        self._home.began(execution)
-        run.redrive()
+        if not self._can_be_redriven(execution):
+            return None
+        self._home.world.alarms.after(0, self._redrive, execution)  # not inside of what the service is doing now
+        return [execution.id]
+
+    def _can_be_redriven(self, execution: Execution) -> bool:
+        if self._is_express or execution.status != "failed":
+            return False
+        age_us = self._home.world.now_us - self._ended_us[execution.id]
+        return age_us <= REDRIVE_WITHIN_US and self._runs[execution.id][-1].machine.can_be_redriven
+
+    def _redrive(self, execution: Execution) -> None:
+        if self._can_be_redriven(execution):
+            execution.status, execution.failure, execution.ended_us = "open", None, None
+            self._home.began(execution, redriven=True)
+            self._runs[execution.id][-1].redrive()
 
     def stop(self, execution: Execution, error: str | None = None, cause: str | None = None) -> None:
         """End an execution as aborted; functions that are being called run on."""
@@ -231,3 +247,16 @@ def _check(express: str, transition_us: int, *chances: float) -> None:
         )
     if any(not 0 <= chance <= 1 for chance in chances):
         raise UserError(f"state_machine: started_twice and host_dies are {chances}, expected probabilities, 0 to 1")
+
+
+def _check_lambda(crash_error: object, lambda_timeout: Duration) -> None:
+    if not isinstance(crash_error, str) or not crash_error or crash_error.startswith("States."):
+        raise UserError(
+            f"state_machine: crash_error is {crash_error!r}, expected the name of an error of Lambda, such as "
+            "'Lambda.Unknown' or 'Lambda.ServiceException'"
+        )
+    if not 0 < duration_us(lambda_timeout) <= LAMBDA_LASTS_US:
+        raise UserError(
+            f"state_machine: lambda_timeout is {lambda_timeout!r}, expected more than 0s and at most 15m, which is "
+            "Lambda's own limit; make work that takes longer an activity (Resource 'arn:aws:states:...:activity:NAME')"
+        )

@@ -87,6 +87,8 @@ def resource_of(text: str) -> Resource:
     'charge'
     >>> resource_of("arn:aws:states:::lambda:invoke.waitForTaskToken").waits_for_callback
     True
+    >>> resource_of("arn:aws:states:::states:startExecution.sync:2").operation
+    'startExecution.sync:2'
     """
     parts = text.split(":")
     if parts[0] != "arn":
@@ -96,6 +98,8 @@ def resource_of(text: str) -> Resource:
     if "activity" in parts:
         return Resource(text, "activity", parts[-1])
     *service, operation = parts[5:]
+    if operation.isdigit() and service:  # ".sync:2": the form of the operation that gives its output as JSON
+        *service, operation = *service[:-1], f"{service[-1]}:{operation}"
     plain = operation.removesuffix(CALLBACK)
     named = None if [*service, plain] == ["lambda", "invoke"] else ":".join((*service, plain))
     return Resource(text, "service", named, ":".join(service), operation)

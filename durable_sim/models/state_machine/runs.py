@@ -258,10 +258,10 @@ class Run:
     def _start_child(self, action: StartChild) -> None:
         self._world.trace.add(kinds.CHILD_STARTED, self.execution, data={"child": action.name})
         self._child_tokens[action.token] = action.name
-        if action.goes_on:
-            self.children[action.name].redrive()
-            return
         before = self.children.get(action.name)  # of a Map that is retried: same name, same keys, other tokens
+        if before is not None and action.goes_on and before.machine.can_be_redriven:
+            before.redrive()
+            return
         number = 1 if before is None else before.number + 1
         run_id = action.name if before is None else f"{action.name}#{number}"
         child = self.children[action.name] = Run(

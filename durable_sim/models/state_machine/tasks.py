@@ -57,8 +57,8 @@ class TaskWork:
         arguments = flow.arguments(state, view)
         function, payload = self._resource.call(arguments)
         self._check_size(payload)
-        timeout_us = flow.span_us(state, "TimeoutSeconds", view)
-        heartbeat_us = flow.span_us(state, "HeartbeatSeconds", view)
+        timeout_us = flow.span_us(state, "TimeoutSeconds", view, 1)
+        heartbeat_us = flow.span_us(state, "HeartbeatSeconds", view, 1)
         self._call = InvokeTask(
             token,
             self._resource.kind,

@@ -127,7 +127,7 @@ class Driver:
                 self._cancelled.add(token)
             case StartChild():
                 self._parents[action.name] = (name, action.token)
-                if action.goes_on:
+                if action.goes_on and self.machines[action.name].can_be_redriven:
                     self.tell(action.name, self.machines[action.name].redrive(self.now_us))
                 else:
                     child = self._add(action.name, action.name, action.definition, action.input)

@@ -245,6 +245,31 @@ def test_waits(fields: dict[str, Any], seconds: float) -> None:
     assert played.types[1:3] == ["WaitStateEntered", "WaitStateExited"]
 
 
+@pytest.mark.parametrize("seconds", [1.5, -1, 100_000_000, "4", None])
+def test_a_wait_that_is_no_whole_number_of_seconds_fails_the_run(seconds: Any) -> None:
+    """What SecondsPath finds is refused as what Seconds says would be, with the error that nothing catches."""
+    played = run(machine_of(W={"Type": "Wait", "SecondsPath": "$.n", "End": True}), {"n": seconds})
+    assert (played.ended.status, played.ended.error) == ("FAILED", "States.Runtime")
+
+
+@pytest.mark.parametrize("field", ["TimeoutSeconds", "HeartbeatSeconds"])
+@pytest.mark.parametrize("seconds", [0, 2.5])
+def test_a_time_out_that_a_path_finds_is_at_least_a_second(field: str, seconds: Any) -> None:
+    """0 is no time-out at all, and nothing is called; neither is a fraction."""
+    states = machine_of(T=task(**{f"{field}Path": "$.n"}, Catch=[catch("S")]), S={"Type": "Succeed"})
+    played = run(states, {"n": seconds}, f=1)
+    assert (played.ended.status, played.ended.error, played.calls) == ("FAILED", "States.Runtime", [])
+    assert run(states, {"n": 1}, f=1).ended.status == "SUCCEEDED"
+
+
+def test_seconds_of_an_expression_are_whole_too() -> None:
+    """In JSONata the failure is one of the expression, which can be caught."""
+    wait = {"Type": "Wait", "Seconds": "{% $states.input.n %}", "End": True}
+    states = {"QueryLanguage": "JSONata", **machine_of(W=wait)}
+    assert run(states, {"n": 1.5}).ended.error == "States.QueryEvaluationError"
+    assert run(states, {"n": 2.0}).events[-1].time_us == 2 * SECOND
+
+
 # --- parallel -------------------------------------------------------------------------------------------------------
 def parallel(*branches: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """A Parallel of these branches."""
@@ -574,3 +599,12 @@ def test_what_succeeded_or_runs_is_not_redriven() -> None:
     played = run(machine_of(S={"Type": "Succeed"}))
     assert played.machine.redrive(played.now_us) == []
     assert played.ended.status == "SUCCEEDED"
+
+
+def test_a_full_history_takes_no_event_of_a_redrive() -> None:
+    """The redrive is refused: the history stays as long as it is, and the execution as it ended."""
+    states = machine_of(A={"Type": "Pass", "Next": "B"}, B={"Type": "Pass", "Next": "S"}, S={"Type": "Succeed"})
+    played = run(states, limits=Limits(history=5))
+    assert (played.ended.status, len(played.events)) == ("FAILED", 5)
+    assert played.machine.redrive(played.now_us) == []
+    assert (played.ended.status, len(played.events)) == ("FAILED", 5)

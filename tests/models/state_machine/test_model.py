@@ -11,10 +11,12 @@ import pytest
 import durable_sim as ds
 from durable_sim.durations import SECOND, duration_us
 from durable_sim.models.executions import Execution
+from durable_sim.world.services.payments import Payments
 from tests.models.state_machine.driver import machine_of, task
 from tests.models.state_machine.shop import ORDER, Simulated, simulate, workflow_of
 
 RETRY = [{"ErrorEquals": ["States.ALL"]}]
+CATCH = [{"ErrorEquals": ["States.ALL"], "Next": "N"}]
 
 
 def function(name: str, body: Callable[[ds.ActivityContext, Any], Any]) -> Callable[..., Any]:
@@ -37,7 +39,12 @@ async def _nap(ctx: ds.ActivityContext, payload: Any) -> str:
     return "rested"
 
 
-PAY, NAP = function("pay", _pay), function("nap", _nap)
+async def _pay_late(ctx: ds.ActivityContext, payload: Any) -> Any:
+    await ctx.sleep("10s")
+    return await _pay(ctx, payload)
+
+
+PAY, NAP, PAY_LATE = function("pay", _pay), function("nap", _nap), function("pay_late", _pay_late)
 
 
 # --- functions ------------------------------------------------------------------------------------------------------
@@ -129,6 +136,17 @@ def test_a_retry_calls_the_function_again_elsewhere() -> None:
     assert [one.data["delay_us"] for one in played.of("backoff_begun") if one.data] == [SECOND]
 
 
+def test_what_a_crash_is_called_can_be_chosen() -> None:
+    """A retrier that knows only the errors that the service's own samples list helps where the crash is one of them."""
+    samples = ["Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"]
+    states = machine_of(T=task("nap", Retry=[{"ErrorEquals": samples}]))
+    ended = [
+        simulate(workflow_of(states, NAP), ds.Crash(at="5s", worker="w1"), crash_error=name).run().execution.status
+        for name in ("Lambda.Unknown", "Lambda.ServiceException")
+    ]
+    assert ended == ["failed", "completed"]
+
+
 def test_of_the_death_of_an_activitys_worker_nobody_hears() -> None:
     """Without a time-out the execution is stuck for ever; with a heartbeat's it is noticed."""
     arn = "arn:aws:states:us-east-1:1:activity:nap"
@@ -136,6 +154,80 @@ def test_of_the_death_of_an_activitys_worker_nobody_hears() -> None:
     assert (stuck.execution.status, stuck.model.pending(stuck.execution)) == ("open", None)
     noticed = crashed(arn, Retry=RETRY, HeartbeatSeconds=11)
     assert (noticed.execution.status, noticed.types.count("ActivityTimedOut")) == ("completed", 1)
+
+
+# --- Lambda's own time-out ------------------------------------------------------------------------------------------
+async def _train(ctx: ds.ActivityContext, payload: Any) -> str:
+    try:
+        await ctx.sleep("890s")
+        await ctx.service("payments").charge("ada", 40)
+        await ctx.sleep("1h")
+    except BaseException:
+        await ctx.service("inventory").reserve("book", 1)
+        raise
+    await ctx.service("email").send("ada", "trained")
+    return "trained"
+
+
+TRAIN = function("train", _train)
+
+
+def test_a_lambda_function_is_cut_off_after_its_fifteen_minutes() -> None:
+    """Sandbox.Timedout, then: what it had done stands, and none of its code runs any more, `except` blocks neither."""
+    played = simulate(workflow_of(machine_of(T=task("train")), TRAIN)).run()
+    assert played.execution.failure is not None
+    assert played.execution.failure.type == "Sandbox.Timedout"
+    assert "Task timed out after 900.00 seconds" in played.execution.failure.message
+    assert played.of("result_recorded")[0].time_us - played.of("task_started")[0].time_us == duration_us("15m")
+    assert played.made == ["payments.charge"]
+
+
+def test_a_lambda_that_is_cut_off_is_retried_like_any_other_error() -> None:
+    """A retrier for Sandbox.Timedout calls it again, and it is cut off again."""
+    retry = [{"ErrorEquals": ["Sandbox.Timedout"], "MaxAttempts": 2}]
+    played = simulate(workflow_of(machine_of(T=task("train", Retry=retry)), TRAIN), lambda_timeout="14m55s").run()
+    assert (played.execution.status, len(played.of("task_started"))) == ("failed", 3)
+    assert played.made == ["payments.charge"] * 3
+
+
+def test_what_a_lambda_had_in_flight_when_it_was_cut_off_still_lands() -> None:
+    """The request is on its way; the effect comes, the reply finds nobody, and the worker itself lives on."""
+
+    async def pays(ctx: ds.ActivityContext, payload: Any) -> None:
+        await ctx.sleep("1s")
+        await ctx.service("payments").charge("ada", 40)
+        await ctx.service("inventory").reserve("book", 1)
+
+    late = {"payments": ds.ServiceSpec(Payments, latency=ds.Constant("4s"))}
+    workflow = workflow_of(machine_of(T=task("pays", Catch=CATCH), N=task("nap")), function("pays", pays), NAP)
+    played = simulate(workflow, services=late, workers=1, lambda_timeout="11s").run()
+    assert played.made == ["payments.charge", "inventory.reserve"]
+    played = simulate(workflow, services=late, workers=1, lambda_timeout="2s").run("1m")
+    assert played.made == ["payments.charge"] and played.of("reply_received") == []
+    assert [one.worker for one in played.of("task_started")] == ["w1", "w1"]
+
+
+def test_a_lambda_is_cut_off_while_its_worker_stands_still() -> None:
+    """Whoever thaws the worker afterwards does not find the call in it any more."""
+    still = ds.Pause(at="5s", worker="w1", lasts="5m")
+    played = simulate(workflow_of(machine_of(T=task("pay_late")), PAY_LATE), still, lambda_timeout="1m").run()
+    assert played.execution.failure is not None and played.execution.failure.type == "Sandbox.Timedout"
+    assert played.made == []
+
+
+def test_an_environment_that_a_deploy_waits_for_is_free_once_its_call_is_cut_off() -> None:
+    """A graceful stop does not wait for code that is dead."""
+    deploy = ds.Deploy(at="5s", grace="1h", rolling=False)
+    played = simulate(workflow_of(machine_of(T=task("train")), TRAIN), deploy, workers=1, lambda_timeout="1m").run()
+    assert [one.time_us // SECOND for one in played.of("worker_stopped")] == [60]
+
+
+def test_the_worker_of_an_activity_has_no_such_limit() -> None:
+    """It polls, and may work for hours."""
+    activity = {**task(), "Resource": "arn:aws:states:us-east-1:1:activity:train"}
+    played = simulate(workflow_of(machine_of(T=activity), TRAIN)).run()
+    assert (played.execution.result, len(played.of("task_started"))) == ("trained", 1)
+    assert played.made == ["payments.charge", "email.send"]
 
 
 def test_heartbeats_of_an_activity_reach_the_service() -> None:
@@ -290,7 +382,7 @@ def test_a_redrive_goes_on_with_the_same_keys_and_code_that_was_mended() -> None
     mended = workflow_of(states, PAY, function("step", lambda ctx, payload: ctx.idempotency_key))
     played = simulate(broken, ds.Deploy(at="30s", version="mended"), versions={"mended": mended}).run("1m")
     assert played.execution.status == "failed"
-    played.model.redrive(played.execution)
+    assert played.model.redrive(played.execution) == ["o-1"]
     played.run("2m")
     assert (played.execution.status, played.execution.result) == ("completed", "o-1/2")
     assert played.made == ["payments.charge"]
@@ -299,13 +391,48 @@ def test_a_redrive_goes_on_with_the_same_keys_and_code_that_was_mended() -> None
 
 
 def test_what_completed_cannot_be_redriven() -> None:
-    """A redrive of it is refused in words; so is one after 14 days."""
-    played = simulate(workflow_of(machine_of(S={"Type": "Succeed"}))).run("1m")
-    with pytest.raises(ds.UserError, match="redrive of o-1: it is SUCCEEDED, expected a Standard"):
-        played.model.redrive(played.execution)
-    failed = simulate(workflow_of(machine_of(F={"Type": "Fail", "Error": "E"}))).run("15d")
-    with pytest.raises(ds.UserError, match=r"it is FAILED, expected .* since 14 days"):
-        failed.model.redrive(failed.execution)
+    """Nor can what ended more than 14 days ago, or an Express execution."""
+    fails = workflow_of(machine_of(F={"Type": "Fail", "Error": "E"}))
+    refused = [
+        simulate(workflow_of(machine_of(S={"Type": "Succeed"}))).run("1m"),
+        simulate(fails).run("15d"),
+        simulate(fails, express="express_sync").run("1m"),
+    ]
+    for played in refused:
+        before = played.types
+        assert played.model.redrive(played.execution) is None
+        assert played.run().types == before
+
+
+def test_a_history_without_room_for_two_events_is_not_redriven() -> None:
+    """The redrive itself is an event, and one more must fit: as the service has it, fewer than the limit less one."""
+    fails = workflow_of(machine_of(F={"Type": "Fail", "Error": "E"}))  # started, entered, failed: three events
+    full = simulate(fails, history_limit=4).run("1m")
+    assert len(full.types) == 3 and full.model.redrive(full.execution) is None
+    roomy = simulate(fails, history_limit=5).run("1m")
+    assert roomy.model.redrive(roomy.execution) == ["o-1"]
+    assert roomy.run("2m").types[3:] == ["ExecutionRedriven", "ExecutionFailed"]
+
+
+def test_a_redriven_map_begins_a_child_anew_whose_history_is_full() -> None:
+    """The child runs from its first state, under the same name and so the same keys; it does not hang its parent."""
+    broken: list[Any] = [True]
+
+    def step(ctx: ds.ActivityContext, payload: Any) -> str:
+        if broken and broken.pop():
+            raise ds.ApplicationError("broken")
+        return ctx.idempotency_key
+
+    passes = {f"P{place}": {"Type": "Pass", "Next": f"P{place + 1}"} for place in range(9)}
+    child = machine_of(**passes, P9=task("step"))
+    child["ProcessorConfig"] = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    states = machine_of(M={"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": child, "End": True})
+    order = {**ORDER, "items": [1]}
+    played = simulate(workflow_of(states, function("step", step)), inputs=(order,), history_limit=25).run("1m")
+    assert played.execution.status == "failed"
+    assert played.model.redrive(played.execution) == ["o-1"]
+    played.run("2m")
+    assert (played.execution.status, played.execution.result) == ("completed", ["o-1/M:1/0/10"])
 
 
 def test_a_stopped_execution_fails_and_its_function_runs_on() -> None:
@@ -469,13 +596,16 @@ def test_an_express_history_has_no_limit() -> None:
     [
         (asking(), "waits for a task token"),
         ({**task(), "Resource": "arn:aws:states:us-east-1:1:activity:ask"}, "is an activity"),
+        ({**task(), "Resource": "arn:aws:states:::states:startExecution.sync"}, "waits for a job"),
+        ({**task(), "Resource": "arn:aws:states:::states:startExecution.sync:2"}, "waits for a job"),
     ],
 )
 def test_what_express_does_not_have_is_refused(state: dict[str, Any], what: str) -> None:
-    """Task tokens and activities are for Standard workflows."""
-    code = function("ask", lambda ctx, payload: None)
-    with pytest.raises(ds.UserError, match=f"state 'T' {what}, which Express workflows do not have"):
-        simulate(workflow_of(machine_of(T=state), code), express="express_async").run()
+    """Task tokens, activities and jobs that are waited for are for Standard workflows."""
+    names = ("ask", "states:startExecution.sync", "states:startExecution.sync:2")
+    codes = [function(name, lambda ctx, payload: None) for name in names]
+    with pytest.raises(ds.UserError, match=rf"state 'T' {what}.*, which Express workflows do not have"):
+        simulate(workflow_of(machine_of(T=state), *codes), express="express_async").run()
 
 
 @pytest.mark.parametrize(
@@ -484,6 +614,9 @@ def test_what_express_does_not_have_is_refused(state: dict[str, Any], what: str)
         ({"express": "fast"}, "express is 'fast', expected one of standard, express_async, express_sync"),
         ({"started_twice": 2.0}, "expected probabilities"),
         ({"express": "express_sync", "transition_latency": "0s"}, "transition_latency is 0s"),
+        ({"lambda_timeout": "1h"}, "lambda_timeout is '1h', expected more than 0s and at most 15m"),
+        ({"lambda_timeout": "0s"}, "lambda_timeout is '0s', expected more than 0s"),
+        ({"crash_error": "States.ALL"}, "crash_error is 'States.ALL', expected the name of an error of Lambda"),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], match: str) -> None:

@@ -116,14 +116,22 @@ def _next_or_end(place: Place) -> None:
 
 def _map(place: Place) -> None:
     only_one_of(place, ("ItemProcessor", "Iterator"), "a Map state", needed=True)
-    processor = place.value.get("ItemProcessor")
-    config = processor.get("ProcessorConfig") if isinstance(processor, Mapping) else None
-    mode = config.get("Mode", "INLINE") if isinstance(config, Mapping) else "INLINE"
-    if mode != "INLINE":
+    config = _config(place.value.get("ItemProcessor"))
+    if config.get("Mode", "INLINE") != "INLINE":
         return
     for name in DISTRIBUTED_ONLY:
         if name in place.value:
             place.at(name).report(f"found {name} in an inline Map, expected ProcessorConfig.Mode 'DISTRIBUTED' with it")
+
+
+def is_distributed(processor: object) -> bool:
+    """Whether an ItemProcessor is run by child executions."""
+    return _config(processor).get("Mode") == "DISTRIBUTED"
+
+
+def _config(processor: object) -> Mapping[str, object]:
+    config = processor.get("ProcessorConfig") if isinstance(processor, Mapping) else None
+    return config if isinstance(config, Mapping) else {}
 
 
 def processor_config(place: Place) -> None:

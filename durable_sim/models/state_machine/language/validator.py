@@ -1,7 +1,8 @@
 """The validator: every problem of a definition at once.
 
 It looks at machines here (a definition, the branches of Parallel, the processors of Map): StartAt, where states lead
-to, which are reached, and that names are unique in the whole definition. Single states have files of their own.
+to, which are reached, and that names are unique in the whole definition. Single states and variables have files of
+their own.
 
 Always holds: whatever data is given, the answer is a list of problems, in the order of the definition; a definition
 without problems can be interpreted.
@@ -29,7 +30,13 @@ from durable_sim.models.state_machine.language.checking import (
     text,
     whole,
 )
-from durable_sim.models.state_machine.language.validate_states import check_state, has_next, processor_config
+from durable_sim.models.state_machine.language.validate_scopes import Scope
+from durable_sim.models.state_machine.language.validate_states import (
+    check_state,
+    has_next,
+    is_distributed,
+    processor_config,
+)
 
 __all__ = ["Problem", "problems"]
 
@@ -50,7 +57,7 @@ def problems(definition: Any) -> list[Problem]:
     """All the problems of a definition; none if it may run."""
     found = list(_not_json(definition, "$", 0))
     if not found:
-        _machine(Place(definition, "$", JSONPATH, found), _TOP, "a state machine", {})
+        _machine(Place(definition, "$", JSONPATH, found), _TOP, "a state machine", {}, Scope())
     return found
 
 
@@ -72,8 +79,8 @@ def _not_json(value: Any, path: str, depth: int) -> Iterator[Problem]:
         yield Problem(path, f"found a {type(value).__name__}, which is not JSON")
 
 
-def _machine(place: Place, fields: Mapping[str, Check], what: str, names: dict[str, str]) -> None:
-    """One machine; `names` has the states met before and where."""
+def _machine(place: Place, fields: Mapping[str, Check], what: str, names: dict[str, str], around: Scope) -> None:
+    """One machine; `names` has the states met before and where, `around` the variables of what the machine is in."""
     if not is_object(place):
         return
     check_fields(place, fields, ("StartAt", "States"), what)
@@ -87,9 +94,10 @@ def _machine(place: Place, fields: Mapping[str, Check], what: str, names: dict[s
         return
     for state in states.fields():
         _name(state, names)
+    scope = around.within(states.value)
     for state in states.fields():
         if is_object(state):
-            _state(state, names)
+            _state(state, names, scope)
     _graph(place, states)
 
 
@@ -108,18 +116,21 @@ def _name(state: Place, names: dict[str, str]) -> None:
     names.setdefault(state.key, state.path)
 
 
-def _state(state: Place, names: dict[str, str]) -> None:
+def _state(state: Place, names: dict[str, str], scope: Scope) -> None:
     """A state, and the machines inside it, which have the query language of what the state is in."""
-    check_state(state.in_language(_language(state)))
+    own = state.in_language(_language(state))
+    check_state(own)
+    scope.check(own)
     kind = state.value.get("Type")
     if kind == "Parallel" and isinstance(state.value.get("Branches"), list):
         for branch in state.at("Branches").entries():
             if isinstance(branch.value, Mapping):
-                _machine(branch, _MACHINE, "a branch", names)
+                _machine(branch, _MACHINE, "a branch", names, scope)
     if kind == "Map":
         for name, fields in (("ItemProcessor", _PROCESSOR), ("Iterator", _MACHINE)):
             if name in state.value:
-                _machine(state.at(name), fields, f"an {name}", names)
+                inner = scope.of_children() if is_distributed(state.value[name]) else scope
+                _machine(state.at(name), fields, f"an {name}", names, inner)
 
 
 def _graph(place: Place, states: Place) -> None:

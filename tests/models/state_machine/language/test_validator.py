@@ -544,3 +544,87 @@ def test_a_value_that_contains_itself_is_one_problem() -> None:
 def test_a_definition_that_is_no_object_is_one_problem(data: object) -> None:
     """It is told at $."""
     assert [problem.path for problem in problems(data)] == ["$"]
+
+
+# --- variables ------------------------------------------------------------------------------------------------------
+def mapped(item: Definition, mode: str = "DISTRIBUTED", **more: Any) -> Definition:
+    """A machine that assigns x, and then goes over items, each through one state."""
+    config = {"Mode": mode, **({"ExecutionType": "STANDARD"} if mode == "DISTRIBUTED" else {})}
+    states = {"Item": item, **({"Last": {"Type": "Pass", "End": True}} if "Next" in item else {})}
+    processor = {"ProcessorConfig": config, "StartAt": "Item", "States": states}
+    each = {"Type": "Map", "ItemProcessor": processor, "End": True, **more}
+    return {"StartAt": "First", "States": {"First": {"Type": "Pass", "Assign": {"x": 1}, "Next": "Each"}, "Each": each}}
+
+
+ITEM = "$.States.Each.ItemProcessor.States.Item"
+READS = [
+    ({"Type": "Pass", "Parameters": {"it.$": "$x"}, "End": True}, "Parameters.it.$"),
+    ({"Type": "Pass", "Parameters": {"it": [{"it.$": "$x.a[0]"}]}, "End": True}, "Parameters.it[0].it.$"),
+    ({"Type": "Pass", "Parameters": {"it.$": "States.Format('{}', States.Array($x))"}, "End": True}, "Parameters.it.$"),
+    ({"Type": "Pass", "Assign": {"y.$": "$x"}, "End": True}, "Assign.y.$"),
+    ({"Type": "Wait", "SecondsPath": "$x", "End": True}, "SecondsPath"),
+    (
+        {"Type": "Choice", "Choices": [{"Not": {"Variable": "$x", "IsNull": True}, "Next": "Last"}], "Default": "Last"},
+        "Choices[0].Not.Variable",
+    ),
+    ({"Type": "Pass", "QueryLanguage": "JSONata", "Output": {"it": "{% $sum([$x, 1]) %}"}, "End": True}, "Output.it"),
+]
+"""States that read $x, and where."""
+
+
+@pytest.mark.parametrize(("item", "where"), READS)
+def test_child_executions_read_no_variable_of_outside(item: Definition, where: str) -> None:
+    """The service refuses it when the state machine is made; an inline Map may."""
+    if item["Type"] == "Choice":
+        definition = mapped({**item, "Next": "Last"})
+        del definition["States"]["Each"]["ItemProcessor"]["States"]["Item"]["Next"]
+    else:
+        definition = mapped(item)
+    (found,) = problems(definition)
+    assert found.path == f"{ITEM}.{where}"
+    assert found.message.startswith("found the variable $x of states outside of the distributed Map")
+    definition["States"]["Each"]["ItemProcessor"]["ProcessorConfig"] = {"Mode": "INLINE"}
+    assert problems(definition) == []
+
+
+def test_child_executions_read_none_of_further_outside_either() -> None:
+    """Not of the machine around the Parallel that the Map is in, nor in a Parallel of their own."""
+    reads = {"Type": "Pass", "Parameters": {"it.$": "$x"}, "End": True}
+    inside = {"Type": "Parallel", "Branches": [{"StartAt": "Read", "States": {"Read": reads}}], "End": True}
+    each = mapped(inside)["States"]["Each"]
+    around = {"Type": "Parallel", "Branches": [{"StartAt": "Each", "States": {"Each": each}}], "End": True}
+    first = {"Type": "Pass", "Assign": {"x": 1}, "Next": "Around"}
+    assert [one.path for one in problems({"StartAt": "First", "States": {"First": first, "Around": around}})] == [
+        "$.States.Around.Branches[0].States.Each.ItemProcessor.States.Item.Branches[0].States.Read.Parameters.it.$"
+    ]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"Type": "Pass", "Assign": {"x": 2}, "Parameters": {"it.$": "$x"}, "End": True},
+        {"Type": "Pass", "Parameters": {"it": "$x", "that.$": "$.x", "name.$": "$$.State.Name"}, "End": True},
+        {"Type": "Pass", "Result": {"it.$": "$x"}, "End": True},
+        {"Type": "Pass", "Comment": "{% $x %}", "QueryLanguage": "JSONata", "End": True},
+        {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% ($x := 1; $x + 1) %}", "End": True},
+        {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $map([1], function($x) { $x }) %}", "End": True},
+        {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% 'costs $x' & \"$x\" %}", "End": True},
+    ],
+)
+def test_what_is_no_variable_of_outside_is_let_through(item: Definition) -> None:
+    """Variables of its own, data, texts, and names that an expression binds itself."""
+    assert problems(mapped(item)) == []
+
+
+def test_the_fields_of_a_distributed_map_itself_see_the_variables() -> None:
+    """Its ItemSelector is how they get to the children."""
+    item = {"Type": "Pass", "End": True}
+    assert problems(mapped(item, ItemSelector={"x.$": "$x"}, MaxConcurrencyPath="$x")) == []
+
+
+@pytest.mark.parametrize("assign", [None, "x", ["x"], {"x": {"y": 1}}])
+def test_an_assign_of_any_form_is_looked_at_without_an_error(assign: object) -> None:
+    """What is wrong with it is told by its own rule."""
+    definition = mapped({"Type": "Pass", "Parameters": {"it.$": "$x"}, "End": True})
+    definition["States"]["First"]["Assign"] = assign
+    assert problems(definition)
