@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from durable_sim.workflows.commands import CancelExternal, CancellationType, SignalExternal, StartChild
+from durable_sim.workflows.combinators import result_or_request
+from durable_sim.workflows.commands import CancelExternal, ChildCancellationType, SignalExternal, StartChild
 from durable_sim.workflows.failures import cancelled_failure, child_error
+from durable_sim.workflows.handles import CommandTask
 from durable_sim.workflows.payloads import copied_arguments
-from durable_sim.workflows.program import Future, Program
+from durable_sim.workflows.program import Future, LateTask, Program
 from durable_sim.workflows.retry import CANCEL_REQUESTED
+
+T = TypeVar("T")
 
 
 class ExternalHandle:
@@ -55,43 +60,92 @@ class ChildHandle(ExternalHandle):
         self.result = result
 
 
-def start_child(program: Program, command: StartChild, cancellation: CancellationType) -> Future[ChildHandle]:
+def start_child(program: Program, command: StartChild, cancellation: ChildCancellationType) -> Future[ChildHandle]:
     """Issue the command; the future is settled with the child's handle once it has started."""
-    started, closed = program.issue(command), program.expect(-command.step)
+    child = _Child(program, command, cancellation)
+    result = _End(program, child)
     handle: Future[ChildHandle] = Future(program.turn)
 
     def has_started(future: Future[Any]) -> None:
         if future.error is None:
-            handle.settle(ChildHandle(program, command.workflow_id, future.result(), closed))
+            handle.settle(ChildHandle(program, command.workflow_id, future.result(), result))
         else:
             handle.settle(error=future.error)
 
-    started.when_done(has_started)
-    cancel = partial(_cancel_child, program, command, cancellation, closed)
-    closed.on_cancel = cancel
-    handle.on_cancel = partial(_cancel_start, cancel, closed, handle)
+    child.started.when_done(has_started)
+    handle.on_cancel = partial(_cancel_start, child, handle)
     return handle
 
 
-async def execute_child(started: Future[ChildHandle]) -> Any:
-    """Wait for a child's start, and for its end."""
-    return await (await started).result
+class ChildExecution(CommandTask[T]):
+    """A child's start and its end."""
+
+    __slots__ = ("_cancellation", "_child", "_start")
+
+    def __init__(self, program: Program, start: Callable[[], StartChild], cancellation: ChildCancellationType) -> None:
+        self._start = start
+        self._cancellation: ChildCancellationType = cancellation
+        super().__init__(program, StartChild)
+
+    def issue(self) -> None:
+        """Start it."""
+        self._child = _Child(self._program, self._start(), self._cancellation)
+
+    async def make(self) -> T:
+        """Wait until it has started, and until it has ended."""
+        child = self._child
+        begun: Future[Any] = Future(self._turn)
+        begun.on_cancel = partial(_cancel_start, child, begun)
+        child.started.when_done(begun.follow)
+        await begun
+        return await child.result()  # type: ignore[no-any-return]
 
 
-def _cancel_start(cancel: Any, closed: Future[Any], handle: Future[ChildHandle]) -> None:
-    cancel()
-    if closed.done:
-        handle.settle(error=closed.error)
-    else:
-        closed.when_done(lambda future: handle.settle(error=future.error))
+class _End(LateTask[Any]):
+    """Waits for the end of a child."""
+
+    __slots__ = ("_child",)
+
+    def __init__(self, program: Program, child: _Child) -> None:
+        super().__init__(program)
+        self._child = child
+        self.run_in_turn()
+
+    def make(self) -> Coroutine[Any, Any, Any]:
+        """Wait."""
+        return self._child.result()
 
 
-def _cancel_child(program: Program, command: StartChild, cancellation: CancellationType, closed: Future[Any]) -> None:
+class _Child:
+    """A child as the commands of its parent have made it: it starts, and it closes."""
+
+    __slots__ = ("_turn", "cancel", "closed", "started")
+
+    def __init__(self, program: Program, command: StartChild, cancellation: ChildCancellationType) -> None:
+        self.started, self.closed = program.issue(command), program.expect(-command.step)
+        self.cancel = partial(_cancel_child, program, command, cancellation, self.closed)
+        self._turn = program.turn
+
+    async def result(self) -> Any:
+        """Wait for its end."""
+        return await result_or_request(self._turn, self.closed, self.cancel)
+
+
+def _cancel_start(child: _Child, handle: Future[Any]) -> None:
+    child.cancel()
+    child.closed.when_done(lambda future: handle.settle(error=future.error))
+
+
+def _cancel_child(
+    program: Program, command: StartChild, cancellation: ChildCancellationType, closed: Future[Any]
+) -> None:
+    if command.step in program.closing:
+        return
     if not program.retract(command.step):
-        if cancellation != "ABANDON" and not closed.told:
+        if cancellation != "ABANDON" and not (closed.told and cancellation == "TRY_CANCEL"):
             closed.told = True
             program.issue(CancelExternal(program.next_step(), command.workflow_id, None, True))
-        if cancellation == "WAIT_CANCELLATION_COMPLETED":
+        if cancellation in ("WAIT_CANCELLATION_COMPLETED", "WAIT_CANCELLATION_REQUESTED"):
             return
     info = {"workflow_id": command.workflow_id, "workflow_type": command.workflow_type, "retry_state": CANCEL_REQUESTED}
-    closed.settle(error=child_error(command.workflow_id, CANCEL_REQUESTED, cancelled_failure(), info))
+    program.answer_at_rest(closed, child_error(command.workflow_id, CANCEL_REQUESTED, cancelled_failure(), info))

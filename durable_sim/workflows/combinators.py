@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
 from durable_sim.errors import UserError
-from durable_sim.workflows.program import EngineSignal, Future, Program, Task
+from durable_sim.workflows.program import EngineSignal, Future, Program, Task, Turn
 
 T = TypeVar("T")
 
@@ -51,44 +52,82 @@ def first_of(program: Program, awaitables: tuple[Awaitable[Any], ...], cancel_ot
     """Wait for the first to be done: its place and its value, or its error. The others go on, or are cancelled."""
     if not awaitables:
         raise UserError("first_of and race: nothing to wait for, expected one awaitable or more")
-    futures = [as_future(program, awaitable) for awaitable in awaitables]
-    first: Future[tuple[int, Any]] = Future(program.turn)
+    return _First(program.turn, [as_future(program, awaitable) for awaitable in awaitables], cancel_others)
 
-    def won(place: int) -> Callable[[Future[Any]], None]:
-        def done(future: Future[Any]) -> None:
-            if first.done:
-                return
-            first.settle((place, future._value), future.error)
-            if cancel_others:
-                _cancel_all(futures)
 
-        return done
+class _First(Future[tuple[int, Any]]):
+    """Settled when one of several is; looks which when its result is taken: of those done by then, the first place."""
 
-    first.on_cancel = lambda: _cancel_all(futures)
-    for place, future in enumerate(futures):
-        future.when_done(won(place))
-    return first
+    __slots__ = ("_cancels", "_futures", "_place")
+
+    def __init__(self, turn: Turn, futures: list[Future[Any]], cancel_others: bool) -> None:
+        super().__init__(turn)
+        self._futures = futures
+        self._cancels = cancel_others
+        self._place: int | None = None
+        self.inline = True
+        self.on_cancel = partial(_cancel_all, futures)
+        for future in futures:
+            future.when_done(self._one_done)
+
+    def _one_done(self, _: Future[Any]) -> None:
+        self.settle()
+
+    def result(self) -> tuple[int, Any]:
+        """The place and the value of the first, or its error raised."""
+        if self._place is None:
+            self._place = next(place for place, future in enumerate(self._futures) if future.done)
+            if self._cancels:
+                _cancel_all(self._futures)
+        return self._place, self._futures[self._place].result()
 
 
 def shield(program: Program, awaitable: Awaitable[T]) -> Future[T]:
     """Wait for something that goes on even if the wait is cancelled."""
     inner = as_future(program, awaitable)
+    if inner.done:
+        return inner
     outer: Future[T] = Future(program.turn)
-    inner.when_done(lambda future: outer.settle(future._value, future.error))
+    inner.when_done(outer.follow)
     return outer
 
 
 def as_future(program: Program, awaitable: Awaitable[Any]) -> Future[Any]:
-    """A future for whatever can be awaited here; a coroutine starts to run beside the others.
+    """A future for whatever can be awaited here; a coroutine, or what stands for one, gets a task beside the others.
 
     Raises:
         UserError: it is nothing that simulated time could settle.
     """
     if isinstance(awaitable, Future):
-        return awaitable
+        if not awaitable.inline or awaitable.done:
+            return awaitable
+        awaitable.leave_to_task()
+        return program.spawn(_awaited(awaitable))
     if isinstance(awaitable, Coroutine):
         return program.spawn(awaitable)
     raise UserError(f"got a {type(awaitable).__name__}, expected what ctx gives to await, or a coroutine")
+
+
+async def _awaited(future: Future[T]) -> T:
+    return await future
+
+
+async def result_or_request(
+    turn: Turn, result: Future[T], request: Callable[[], None], *, gives_way: bool = False
+) -> T:
+    """Wait for a result that cancelling does not end: it only requests the end, of which the result will tell.
+
+    With `gives_way` a cancellation that finds the result there already is raised instead of it.
+    """
+    while True:
+        waiter: Future[T] = Future(turn)
+        result.when_done(waiter.follow)
+        try:
+            return await waiter
+        except CancelledError:
+            if gives_way and result.done:
+                raise
+            request()
 
 
 def _cancel_all(futures: list[Future[Any]]) -> None:
@@ -134,3 +173,36 @@ class TimeoutScope:
             task.cancels -= 1
             if task.cancels <= self._cancels and isinstance(error, CancelledError):  # else somebody else wants it too
                 raise TimeoutError from error
+
+
+async def wait_for(program: Program, future: Future[T], start_timer: Callable[[], Future[None]]) -> T:
+    """Wait with a limit, as `asyncio.wait_for` does, which the real SDK uses to wait for a condition.
+
+    As that of Python 3.11 does, on every Python: one simulation makes one trace. That of 3.12 was written anew; there,
+    whoever waits comes a turn earlier, two if in vain, and a cancellation wins over a result that is there.
+    """
+    turn, timer = program.turn, start_timer()
+    first: Future[None] = Future(turn)
+    timer.when_done(lambda _: first.settle())
+    future.when_done(lambda _: first.settle())
+    try:
+        try:
+            await first
+        except CancelledError:
+            if not future.done:
+                await _cancelled(turn, future)
+                raise
+        if future.done:
+            return future.result()
+        await _cancelled(turn, future)
+        raise TimeoutError
+    finally:
+        timer.cancel()
+
+
+async def _cancelled(turn: Turn, future: Future[Any]) -> None:
+    """Cancel, and wait until it is done."""
+    done: Future[None] = Future(turn)
+    future.when_done(lambda _: done.settle())
+    future.cancel()
+    await done

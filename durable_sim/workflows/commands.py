@@ -1,21 +1,24 @@
 """What user code asks of the machinery that runs it: data, imperative, without any behaviour.
 
-A workflow's commands are numbered from 1 in the order in which the code issues them (`step`); activities, timers and
-local activities have a count of their own besides, as in the real engine, which makes their `id`. Services and sleeps
-are what an activity asks for.
+A workflow's commands are numbered from 1 in the order in which the code issues them (`step`); activities (local ones
+included) and timers have counts of their own besides, as in the real engine, which makes their `id`. Services and
+sleeps are what an activity asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
+from durable_sim.errors import UnknownNameError
 from durable_sim.workflows.failures import Failure
 from durable_sim.workflows.retry import RetryPolicy
 
 CancellationType = Literal["TRY_CANCEL", "WAIT_CANCELLATION_COMPLETED", "ABANDON"]
-"""What becomes of an activity or child when its caller is cancelled: it is told and not waited for, it is told and
-waited for, or it is left alone."""
+"""What becomes of an activity when its caller is cancelled: it is told and not waited for, it is told and waited for,
+or it is left alone."""
+ChildCancellationType = Literal[CancellationType, "WAIT_CANCELLATION_REQUESTED"]
+"""The same of a child, and a fourth, which the real SDK (1.35) has but treats as "WAIT_CANCELLATION_COMPLETED"."""
 ParentClosePolicy = Literal["TERMINATE", "ABANDON", "REQUEST_CANCEL"]
 IdReusePolicy = Literal["ALLOW_DUPLICATE", "ALLOW_DUPLICATE_FAILED_ONLY", "REJECT_DUPLICATE", "TERMINATE_IF_RUNNING"]
 
@@ -78,6 +81,15 @@ class ScheduleLocalActivity(NamedTuple):
     seq: int
     attempt: int
     threshold_us: int | None
+    scheduled_us: int | None
+
+
+class CancelLocalActivity(NamedTuple):
+    """A local activity is no longer wanted; `attempt` and `scheduled_us` are those that it was asked for with."""
+
+    seq: int
+    name: str
+    attempt: int
     scheduled_us: int | None
 
 
@@ -228,6 +240,17 @@ class Sleep(NamedTuple):
     duration_us: int
 
 
+def known_choice(what: str, value: str, choices: Any) -> None:
+    """Refuse a value that is none of a `Literal`.
+
+    Raises:
+        UnknownNameError: it is none of them.
+    """
+    known: tuple[str, ...] = get_args(choices)
+    if value not in known:
+        raise UnknownNameError(what, value, known)
+
+
 Awaited = (
     ScheduleActivity | ScheduleLocalActivity | StartTimer | StartChild | CancelExternal | SignalExternal
     | CallService | Sleep
@@ -236,6 +259,6 @@ Awaited = (
 Closing = CompleteWorkflow | FailWorkflow | CancelWorkflow | ContinueAsNew
 CLOSING = (CompleteWorkflow, FailWorkflow, CancelWorkflow, ContinueAsNew)
 Command = (
-    Awaited | RequestCancelActivity | CancelTimer | SetPatch | RecordMarker | UpsertSearchAttributes | UpsertMemo
-    | AcceptUpdate | RejectUpdate | CompleteUpdate | Closing
+    Awaited | RequestCancelActivity | CancelLocalActivity | CancelTimer | SetPatch | RecordMarker
+    | UpsertSearchAttributes | UpsertMemo | AcceptUpdate | RejectUpdate | CompleteUpdate | Closing
 )  # fmt: skip

@@ -18,31 +18,32 @@ from typing import Any, NoReturn, TypeVar
 
 from durable_sim.durations import Duration, duration_us
 from durable_sim.errors import UserError
-from durable_sim.workflows.children import ChildHandle, ExternalHandle, execute_child, start_child
+from durable_sim.workflows.children import ChildExecution, ChildHandle, ExternalHandle, start_child
 from durable_sim.workflows.clock import EPOCH
-from durable_sim.workflows.combinators import TimeoutScope, first_of, gather, shield
+from durable_sim.workflows.combinators import TimeoutScope, first_of, gather, shield, wait_for
 from durable_sim.workflows.commands import (
     ActivityOptions,
     CancellationType,
-    CancelTimer,
+    ChildCancellationType,
     ContinueAsNew,
     IdReusePolicy,
     ParentClosePolicy,
-    RequestCancelActivity,
     ScheduleActivity,
     ScheduleLocalActivity,
     StartChild,
     StartTimer,
     UpsertMemo,
     UpsertSearchAttributes,
+    known_choice,
 )
 from durable_sim.workflows.definitions import name_of
-from durable_sim.workflows.failures import activity_error, cancelled_failure
+from durable_sim.workflows.failures import WorkflowFailure
 from durable_sim.workflows.handlers import Handler, Handlers
+from durable_sim.workflows.handles import ActivityHandle, LocalActivityHandle, SleepHandle, start_timer
 from durable_sim.workflows.markers import Markers
 from durable_sim.workflows.payloads import copied, copied_arguments
 from durable_sim.workflows.program import ContinueRun, Future, Program, Task
-from durable_sim.workflows.retry import CANCEL_REQUESTED, DEFAULT_RETRY_POLICY, RetryPolicy
+from durable_sim.workflows.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 
 T = TypeVar("T")
 Activity = Callable[..., Coroutine[Any, Any, T]]
@@ -64,17 +65,6 @@ class WorkflowInfo:
     search_attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class LocalBackoff:
-    """A local activity's next attempt is too far off for one workflow task: the workflow waits for it by a timer."""
-
-    __slots__ = ("attempt", "delay_us", "scheduled_us")
-
-    def __init__(self, attempt: int, delay_us: int, scheduled_us: int) -> None:
-        self.attempt = attempt
-        self.delay_us = delay_us
-        self.scheduled_us = scheduled_us
-
-
 class WorkflowContext:
     """A workflow's view of the world. Everything here is safe to replay."""
 
@@ -82,7 +72,6 @@ class WorkflowContext:
         "_activities",
         "_handlers",
         "_info",
-        "_locals",
         "_markers",
         "_memo",
         "_program",
@@ -99,7 +88,7 @@ class WorkflowContext:
         self._handlers = handlers or Handlers(program)
         self._markers = markers or Markers(program)
         self._random: random.Random | None = None
-        self._activities = self._timers = self._locals = 0
+        self._activities = self._timers = 0
         self._memo = dict(info.memo)
         self._search_attributes = dict(info.search_attributes)
 
@@ -119,6 +108,13 @@ class WorkflowContext:
     def info(self) -> WorkflowInfo:
         """All that is known of this run from its start."""
         return self._info
+
+    @property
+    def failure_types(self) -> tuple[type[BaseException], ...]:
+        """What ends the workflow when it is let out; anything else is a mistake in its code. These are the failures of
+        activities, children and the workflow itself, time-outs, being told to stop, and the `failure_exception_types`
+        that it was defined with. `except ctx.failure_types:` is where to put right what was done."""
+        return (WorkflowFailure, TimeoutError, CancelledError, *self._handlers.fails_on)
 
     @property
     def is_replaying(self) -> bool:
@@ -172,6 +168,10 @@ class WorkflowContext:
     ) -> Future[T]:
         """Have an activity run; await the result, or hold it and await it later (the activity starts at once).
 
+        Branches of code wake in the order in which the real SDK wakes them. Awaited directly, this stands for its
+        `workflow.execute_activity`; held, for `workflow.start_activity`; given to `gather` and its likes, for the first
+        in a task of its own.
+
         Args:
             activity: an `async def f(ctx, *arguments)`, or its name.
             arguments: JSON-like data; each attempt gets its own copy.
@@ -189,10 +189,12 @@ class WorkflowContext:
             ActivityError: it failed for good; `.cause` says why.
 
         Raises at once:
-            UserError: neither start_to_close_timeout nor schedule_to_close_timeout is given.
+            UserError: neither start_to_close_timeout nor schedule_to_close_timeout is given, or there is no such
+                cancellation type.
         """
         name = activity if isinstance(activity, str) else name_of(activity, "activity")
         _need_a_limit("execute_activity", name, start_to_close_timeout, schedule_to_close_timeout)
+        known_choice("cancellation_type of an activity", cancellation_type, CancellationType)
         options = ActivityOptions(
             None if start_to_close_timeout is None else duration_us(start_to_close_timeout),
             None if schedule_to_close_timeout is None else duration_us(schedule_to_close_timeout),
@@ -202,27 +204,16 @@ class WorkflowContext:
             task_queue,
             cancellation_type,
         )
-        program = self._program
         copies = copied_arguments(arguments, f"argument of {name}")
-        self._activities += 1
         function = None if isinstance(activity, str) else activity
-        command = ScheduleActivity(
-            program.next_step(), name, function, copies, options, activity_id or str(self._activities)
-        )
-        future = program.issue(command)
-        future.on_cancel = partial(self._cancel_activity, command, future)
-        return future
+        return ActivityHandle(self._program, partial(self._schedule, name, function, copies, options, activity_id))
 
-    def _cancel_activity(self, command: ScheduleActivity, future: Future[Any]) -> None:
-        program, kind = self._program, command.options.cancellation
-        if not program.retract(command.step):
-            if kind != "ABANDON" and not future.told:
-                future.told = True
-                program.tell(RequestCancelActivity(program.next_step(), command.step))
-            if kind == "WAIT_CANCELLATION_COMPLETED":
-                return
-        info = {"activity_type": command.name, "activity_id": command.id, "retry_state": CANCEL_REQUESTED}
-        future.settle(error=activity_error(command.name, CANCEL_REQUESTED, cancelled_failure(), info))
+    def _schedule(
+        self, name: str, function: Any, arguments: tuple[Any, ...], options: ActivityOptions, id: str | None
+    ) -> ScheduleActivity:
+        step = self._program.next_step()
+        self._activities += 1
+        return ScheduleActivity(step, name, function, arguments, options, id or str(self._activities))
 
     def execute_local_activity(
         self,
@@ -244,23 +235,23 @@ class WorkflowContext:
         options = ActivityOptions(*limits, retry_policy or DEFAULT_RETRY_POLICY)
         copies = copied_arguments(arguments, f"argument of {name}")
         function = None if isinstance(activity, str) else activity
-        return self._program.spawn(self._local(name, function, copies, options, _us(local_retry_threshold)))
+        schedule = partial(self._schedule_local, name, function, copies, options, _us(local_retry_threshold))
+        return LocalActivityHandle(self._program, schedule, self.sleep)
 
-    async def _local(
-        self, name: str, function: Any, arguments: tuple[Any, ...], options: ActivityOptions, threshold_us: int | None
-    ) -> Any:
-        attempt, scheduled_us, program = 1, None, self._program
-        step = program.next_step()  # one for all rounds: the idempotency key goes with it
-        while True:
-            self._locals += 1
-            command = ScheduleLocalActivity(
-                step, name, function, arguments, options, self._locals, attempt, threshold_us, scheduled_us
-            )
-            outcome = await program.issue_local(command)
-            if not isinstance(outcome, LocalBackoff):
-                return outcome
-            attempt, scheduled_us = outcome.attempt, outcome.scheduled_us
-            await self.sleep(timedelta(microseconds=outcome.delay_us))
+    def _schedule_local(
+        self,
+        name: str,
+        function: Any,
+        arguments: tuple[Any, ...],
+        options: ActivityOptions,
+        threshold_us: int | None,
+        step: int,
+        attempt: int,
+        scheduled_us: int | None,
+    ) -> ScheduleLocalActivity:
+        self._activities += 1
+        seq = self._activities
+        return ScheduleLocalActivity(step, name, function, arguments, options, seq, attempt, threshold_us, scheduled_us)
 
     def start_child_workflow(
         self,
@@ -270,7 +261,7 @@ class WorkflowContext:
         task_queue: str | None = None,
         parent_close_policy: ParentClosePolicy = "TERMINATE",
         id_reuse_policy: IdReusePolicy = "ALLOW_DUPLICATE",
-        cancellation_type: CancellationType = "WAIT_CANCELLATION_COMPLETED",
+        cancellation_type: ChildCancellationType = "WAIT_CANCELLATION_COMPLETED",
         retry_policy: RetryPolicy | None = None,
         execution_timeout: Duration | None = None,
         run_timeout: Duration | None = None,
@@ -278,15 +269,59 @@ class WorkflowContext:
     ) -> Future[ChildHandle]:
         """Start another workflow; await its handle (it has started), and then `handle.result` (it has ended).
 
-        `parent_close_policy` says what becomes of the child when this workflow ends first.
+        `parent_close_policy` says what becomes of the child when this workflow ends first, `cancellation_type` what if
+        the wait for it is cancelled: as for an activity. "WAIT_CANCELLATION_REQUESTED" is known too, and waits for the
+        child's end, as it does in the real SDK.
 
         Raises, when awaited:
             ChildWorkflowError: it could not be started (another one of that id is open), or did not complete.
+
+        Raises at once:
+            UnknownNameError: there is no such policy or cancellation type.
         """
+        known_choice("cancellation_type of a child workflow", cancellation_type, ChildCancellationType)
+        options: dict[str, Any] = {
+            "id": id,
+            "task_queue": task_queue,
+            "parent_close_policy": parent_close_policy,
+            "id_reuse_policy": id_reuse_policy,
+            "retry_policy": retry_policy,
+            "execution_timeout": execution_timeout,
+            "run_timeout": run_timeout,
+            "task_timeout": task_timeout,
+        }
+        return start_child(self._program, self._child(workflow, arguments, **options)(), cancellation_type)
+
+    def execute_child_workflow(
+        self,
+        workflow: Activity[T] | str,
+        *arguments: Any,
+        cancellation_type: ChildCancellationType = "WAIT_CANCELLATION_COMPLETED",
+        **options: Any,
+    ) -> Task[T]:
+        """Start another workflow and wait for its result; options as for `start_child_workflow`."""
+        known_choice("cancellation_type of a child workflow", cancellation_type, ChildCancellationType)
+        return ChildExecution(self._program, self._child(workflow, arguments, **options), cancellation_type)
+
+    def _child(
+        self,
+        workflow: Activity[Any] | str,
+        arguments: tuple[Any, ...],
+        *,
+        id: str | None = None,
+        task_queue: str | None = None,
+        parent_close_policy: ParentClosePolicy = "TERMINATE",
+        id_reuse_policy: IdReusePolicy = "ALLOW_DUPLICATE",
+        retry_policy: RetryPolicy | None = None,
+        execution_timeout: Duration | None = None,
+        run_timeout: Duration | None = None,
+        task_timeout: Duration | None = None,
+    ) -> Callable[[], StartChild]:
         name = workflow if isinstance(workflow, str) else name_of(workflow, "workflow")
-        program = self._program
+        known_choice("parent_close_policy", parent_close_policy, ParentClosePolicy)
+        known_choice("id_reuse_policy", id_reuse_policy, IdReusePolicy)
         command = StartChild(
-            program.next_step(),
+            0,
             id or str(self.uuid4()),
             name,
             None if isinstance(workflow, str) else workflow,
@@ -299,11 +334,7 @@ class WorkflowContext:
             parent_close_policy,
             id_reuse_policy,
         )
-        return start_child(program, command, cancellation_type)
-
-    def execute_child_workflow(self, workflow: Activity[T] | str, *arguments: Any, **options: Any) -> Task[T]:
-        """Start another workflow and wait for its result; options as for `start_child_workflow`."""
-        return self._program.spawn(execute_child(self.start_child_workflow(workflow, *arguments, **options)))
+        return lambda: command._replace(step=self._program.next_step())
 
     def external_workflow(self, workflow_id: str, run_id: str | None = None) -> ExternalHandle:
         """A handle to signal or to cancel another workflow."""
@@ -311,19 +342,13 @@ class WorkflowContext:
 
     # --- waiting ----------------------------------------------------------------------------------------------------
     def sleep(self, duration: Duration) -> Future[None]:
-        """Wait; under a durable model the timer survives the process."""
-        program = self._program
-        self._timers += 1
-        command = StartTimer(program.next_step(), duration_us(duration), str(self._timers))
-        future = program.issue(command)
-        future.on_cancel = partial(self._cancel_timer, command.step, future)
-        return future
+        """Wait; under a durable model the timer survives the process. Held, it starts as a task of its own would."""
+        return SleepHandle(self._program, partial(self._timer, duration_us(duration)))
 
-    def _cancel_timer(self, step: int, future: Future[None]) -> None:
-        program = self._program
-        if not program.retract(step):
-            program.tell(CancelTimer(program.next_step(), step))
-        future.settle(error=CancelledError())
+    def _timer(self, us: int) -> Future[None]:
+        step = self._program.next_step()
+        self._timers += 1
+        return start_timer(self._program, StartTimer(step, us, str(self._timers)))
 
     def wait_condition(self, holds: Callable[[], bool], *, timeout: Duration | None = None) -> Awaitable[None]:
         """Wait until `holds()` is true; it is asked whenever the code has run.
@@ -334,23 +359,27 @@ class WorkflowContext:
         return self._wait_condition(holds, timeout)
 
     async def _wait_condition(self, holds: Callable[[], bool], timeout: Duration | None) -> None:
+        condition = self._program.wait_until(holds)
         if timeout is None:
-            await self._program.wait_until(holds)
-            return
-        async with self.timeout(timeout):
-            await self._program.wait_until(holds)
+            await condition
+        else:
+            await wait_for(self._program, condition, partial(self._timer, duration_us(timeout)))
 
     def timeout(self, duration: Duration) -> TimeoutScope:
         """`async with ctx.timeout("5s"):` cancels what is awaited inside when the time is over, and raises
         TimeoutError."""
-        return TimeoutScope(self._program, lambda: self.sleep(duration))
+        return TimeoutScope(self._program, partial(self._timer, duration_us(duration)))
 
     def gather(self, *awaitables: Awaitable[Any], return_exceptions: bool = False) -> Future[list[Any]]:
         """Wait for several at once; results in the order given. The first failure is raised, the others go on."""
         return gather(self._program, awaitables, return_exceptions)
 
     def first_of(self, *awaitables: Awaitable[Any]) -> Future[tuple[int, Any]]:
-        """Wait for the first of several: its place and its value. The others go on."""
+        """Wait for the first of several: its place and its value. The others go on.
+
+        Of those that have ended by the time the code goes on, it is the first in the order given. Cancelled, it cancels
+        them all (which `asyncio.wait` would not).
+        """
         return first_of(self._program, awaitables, cancel_others=False)
 
     def race(self, *awaitables: Awaitable[Any]) -> Future[tuple[int, Any]]:

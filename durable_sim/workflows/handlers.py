@@ -70,6 +70,10 @@ class Handlers:
         else:
             self._program.spawn(self._handle(handler, arguments))
 
+    def unheard(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names of the signals that still wait for a handler, and of those that have one."""
+        return tuple(dict.fromkeys(name for name, _ in self._early)), tuple(self._signals)
+
     async def _handle(self, handler: Handler, arguments: tuple[Any, ...]) -> None:
         """Run a signal's handler. What would end the workflow in its main function ends it here too."""
         self.running += 1

@@ -1,9 +1,11 @@
 """The coroutines of one body of user code, what they wait for, and the commands they have issued.
 
 The one doorway between user code and machinery. Nothing here knows time, randomness or SimPy: the machinery sets
-`now_us`, settles futures and calls `advance`, and gets commands. Always holds: coroutines run in the order in which
-what they waited for was settled, so the same settlements in the same order give the same commands. Cancelling works as
-it does in asyncio: it reaches the innermost thing that is waited for, and comes back as `CancelledError`.
+`now_us`, settles futures and calls `advance`, and gets commands. Always holds: the same settlements in the same order
+give the same commands, and coroutines wake in the order in which asyncio would wake them. As there, one queue serves
+all in turn: what is settled calls nobody back itself, it queues its callbacks, so that whoever stands behind one task
+more comes one turn later. Cancelling works as it does in asyncio too: it reaches the innermost thing that is waited
+for, and comes back as `CancelledError`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from durable_sim.errors import UserError
-from durable_sim.workflows.commands import Awaited, Command, ContinueAsNew, ScheduleLocalActivity
+from durable_sim.workflows.commands import Awaited, CancelLocalActivity, Command, ContinueAsNew, ScheduleLocalActivity
 
 T = TypeVar("T")
 _NO_LOOP = ("no running event loop",)  # what asyncio.sleep and its like say where no event loop runs
@@ -29,22 +31,34 @@ class Note(NamedTuple):
 
 
 class Turn:
-    """Whose turn it is among the coroutines of a program: `task` is None while none of them runs.
+    """Whose turn it is among the coroutines of a program, and who comes next.
 
-    Futures know it instead of their program: with that they would make a circle, and be kept until Python's collector
-    comes, which a simulation switches off.
+    `task` is None while none of them runs; `ready` has what is to be called, each with the future that it is told of;
+    `held` has what the one that runs has asked for and not begun yet. Futures know it instead of their program: with
+    that they would make a circle, and be kept until Python's collector comes, which a simulation switches off.
     """
 
-    __slots__ = ("task",)
+    __slots__ = ("held", "ready", "task")
 
     def __init__(self) -> None:
         self.task: Task[Any] | None = None
+        self.ready: deque[tuple[Callable[[Future[Any]], None], Future[Any]]] = deque()
+        self.held: list[Future[Any]] = []
+
+    def begin_held(self) -> None:
+        """Begin what is held, in the order in which it was asked for."""
+        held, self.held = self.held, []
+        for future in held:
+            future.begin()
 
 
 class Future(Generic[T]):
-    """A result to come; `await` it."""
+    """A result to come; `await` it.
 
-    __slots__ = ("_callbacks", "_error", "_turn", "_value", "done", "on_cancel", "told")
+    `inline` says that awaiting it stands for awaiting a coroutine: waited for together with others, it gets a task.
+    """
+
+    __slots__ = ("_callbacks", "_error", "_turn", "_value", "done", "inline", "on_cancel", "told")
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
@@ -54,6 +68,7 @@ class Future(Generic[T]):
         self._callbacks: list[Callable[[Future[Any]], None]] = []
         self.on_cancel: Callable[[], None] | None = None
         self.told = False  # whether what it stands for has been asked to stop
+        self.inline = False
 
     def __await__(self) -> Generator[Future[T], None, T]:
         if not self.done:
@@ -73,22 +88,32 @@ class Future(Generic[T]):
         """What went wrong, if anything did."""
         return self._error
 
+    def begin(self) -> None:
+        """Begin what it stands for, where that has waited until it is clear how it is awaited."""
+
+    def leave_to_task(self) -> None:
+        """Let a task that will wait for it begin what it stands for."""
+
     def when_done(self, callback: Callable[[Future[Any]], None]) -> None:
-        """Call back once the result is there (at once if it is already)."""
+        """Call back in its turn, once the result is there (it may be already)."""
         if self.done:
-            callback(self)
+            self._turn.ready.append((callback, self))
         else:
             self._callbacks.append(callback)
 
+    def follow(self, other: Future[Any]) -> None:
+        """Take over the result of another, which is done."""
+        self.settle(other._value, other._error)
+
     def settle(self, value: Any = None, error: BaseException | None = None) -> None:
-        """Give the result; a second one is ignored."""
+        """Give the result; a second one is ignored. Who waits for it goes on in its turn."""
         if self.done:
             return
         self.done, self._value, self._error = True, value, error
         self.on_cancel = None  # it may hold the future itself, which would never be freed
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback(self)
+            self._turn.ready.append((callback, self))
 
     def cancel(self) -> bool:
         """Ask that it be given up; False if it is done already. What was begun may still run to its end."""
@@ -104,19 +129,27 @@ class Future(Generic[T]):
 class Task(Future[T]):
     """A coroutine that is being run; its result is the coroutine's."""
 
-    __slots__ = ("_cancelling", "_ready", "awaited", "cancels", "coroutine")
+    __slots__ = ("_cancelling", "awaited", "cancels", "coroutine")
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], program: Program) -> None:
-        super().__init__(program.turn)
+        self._prepare(program)
         self.coroutine = coroutine
+        self.run_in_turn()
+
+    def _prepare(self, program: Program) -> None:
+        super().__init__(program.turn)
         self.awaited: Future[Any] | None = None
         self.cancels = 0  # how often it was asked to stop, without what a limit of its own has taken back
         self._cancelling = False
-        self._ready = program.ready
-        self._ready.append(self)
 
-    def step(self) -> None:
+    def run_in_turn(self) -> None:
+        """Begin to run, behind whoever is ready by now."""
+        self._turn.ready.append((self.step, self))
+
+    def step(self, _: Future[Any]) -> None:
         """Run the coroutine up to its next wait or its end."""
+        if self.done:
+            return  # ended from outside
         self._turn.task = self
         try:
             self.awaited = None
@@ -127,7 +160,9 @@ class Task(Future[T]):
             self.settle(end.value)
         except UserError:
             raise  # a mistake in how the simulator is used ends the simulation, not the simulated workflow
-        except (CancelledError, EngineSignal) as error:
+        except CancelledError as error:
+            self.settle(error=error.with_traceback(None))  # its frames know this task: they would make a circle
+        except EngineSignal as error:
             self.settle(error=error)
         except Exception as error:
             if type(error) is RuntimeError and error.args == _NO_LOOP:
@@ -135,14 +170,13 @@ class Task(Future[T]):
             self.settle(error=error)
         else:
             self.awaited = awaited
-            awaited.when_done(self._wake)
+            awaited.when_done(self.step)
+            if self._cancelling and awaited.cancel():  # it was asked to stop while it ran
+                self._cancelling = False
 
     def _cancelled(self) -> Any:
         self._cancelling = False
         return self.coroutine.throw(CancelledError())
-
-    def _wake(self, _: Future[Any]) -> None:
-        self._ready.append(self)
 
     def cancel(self) -> bool:
         """Throw a `CancelledError` into the coroutine where it waits, once what it waits for is given up."""
@@ -152,6 +186,27 @@ class Task(Future[T]):
         if self.awaited is None or not self.awaited.cancel():
             self._cancelling = True
         return True
+
+
+class LateTask(Task[T]):
+    """A task whose coroutine is made when it first runs: one that never does leaves nothing behind."""
+
+    __slots__ = ("runs",)
+
+    def __init__(self, program: Program) -> None:
+        self._prepare(program)
+        self.runs = False
+
+    def make(self) -> Coroutine[Any, Any, T]:
+        """Its coroutine."""
+        raise NotImplementedError
+
+    def step(self, told: Future[Any]) -> None:
+        """Run the coroutine up to its next wait or its end."""
+        if not self.runs:
+            self.runs = True
+            self.coroutine = self.make()
+        super().step(told)
 
 
 class Condition(NamedTuple):
@@ -165,6 +220,7 @@ class Program:
     """The coroutines of one workflow run or one activity attempt."""
 
     __slots__ = (
+        "_answers",
         "_conditions",
         "_issued",
         "_local",
@@ -176,11 +232,11 @@ class Program:
         "continue_as_new_suggested",
         "dead",
         "failure",
+        "given_up",
         "history_length",
         "main",
         "now_us",
         "read_only",
-        "ready",
         "replaying",
         "turn",
     )  # fmt: skip
@@ -197,12 +253,13 @@ class Program:
         self.replaying = False
         self.read_only: str | None = None
         self.failure: BaseException | None = None
-        self.ready: deque[Task[Any]] = deque()
         self._steps = 0
         self._issued: list[Command] = []
         self._local: list[ScheduleLocalActivity] = []
+        self.given_up: list[int] = []
         self._waiting: dict[int, Future[Any]] = {}
         self._conditions: list[Condition] = []
+        self._answers: list[tuple[Future[Any], BaseException]] = []
         self._notes: list[Note] = []
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -211,33 +268,59 @@ class Program:
 
     def discard_unstarted(self) -> None:
         """Close the coroutines that were to run beside the others and never began: nothing of their code runs."""
-        for task in self.ready:
-            if inspect.getcoroutinestate(task.coroutine) == inspect.CORO_CREATED:
-                task.coroutine.close()
-        self.ready.clear()
+        for _, future in self.turn.ready:
+            coroutine = getattr(future, "coroutine", None)
+            if coroutine is not None and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                coroutine.close()
+        self.turn.ready.clear()
 
     def end(self, error: BaseException) -> None:
         """Let the program end with an error that another coroutine than the main one has raised."""
         if self.main is not None:
             self.main.settle(error=error)
 
+    def cancel(self) -> None:
+        """Ask the main coroutine to stop, in its turn: whoever is ready by now runs first."""
+        if self.main is not None:
+            self.turn.ready.append((_cancel, self.main))
+
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
         """Run a coroutine beside the others."""
         return Task(coroutine, self)
 
-    def advance(self) -> None:
-        """Run everything that can run, until all wait or the main coroutine has ended."""
+    def advance(self, *, more: bool = False) -> None:
+        """Run everything that can run, until all wait. What is ready when the main coroutine ends still runs.
+
+        `more` says that the machinery has more to tell: what is to be answered when all wait is kept for then.
+        """
         if self.turn.task is not None:
             return  # the code that runs has caused this call: what is ready runs when it waits
-        ready, main = self.ready, self.main
+        turn, main = self.turn, self.main
+        ready = turn.ready
         try:
-            while not self.dead and not (main is not None and main.done):
+            while not self.dead:
                 if ready:
-                    ready.popleft().step()
-                elif not self._conditions or not self._check_conditions():
+                    callback, future = ready.popleft()
+                    callback(future)
+                    if turn.held:
+                        turn.begin_held()
+                elif self._conditions and self._check_conditions():
+                    continue
+                elif more or (main is not None and main.done) or not self._answer():
                     break
         finally:
             self.turn.task = None
+
+    def _answer(self) -> bool:
+        """Give the answers that waited until the code had come to rest; True if there were any."""
+        answers, self._answers = self._answers, []
+        for future, error in answers:
+            future.settle(error=error)
+        return bool(answers)
+
+    def answer_at_rest(self, future: Future[Any], error: BaseException) -> None:
+        """Settle a future with an error once all code waits, as an engine does that is asked to give something up."""
+        self._answers.append((future, error))
 
     def _check_conditions(self) -> bool:
         """Settle every condition that holds; True if one did."""
@@ -252,24 +335,36 @@ class Program:
         return any(condition.future.done for condition in waiting)
 
     def next_step(self) -> int:
-        """The number of the command about to be issued."""
+        """The number of the command about to be issued; what was asked for before it is issued first."""
+        if self.turn.held:
+            self.turn.begin_held()
         self._steps += 1
         return self._steps
 
-    def issue(self, command: Awaited) -> Future[Any]:
+    def check_may_issue(self, kind: type) -> None:
+        """Complain of a command where code may only look.
+
+        Raises:
+            ReadOnlyError: a query or a validator runs.
+        """
+        if self.read_only is not None:
+            raise ReadOnlyError(self.read_only, kind.__name__)
+
+    def issue(self, command: Awaited, future: Future[Any] | None = None) -> Future[Any]:
         """Hand over a command; the future is settled with its result. A dead program's is never settled."""
-        future: Future[Any] = Future(self.turn)
+        if future is None:
+            future = Future(self.turn)
         if not self.dead:
-            if self.read_only is not None:
-                raise ReadOnlyError(self.read_only, type(command).__name__)
+            self.check_may_issue(type(command))
             self._issued.append(command)
             self._waiting[command.step] = future
         return future
 
     def tell(self, command: Command) -> None:
         """Hand over a command that has no result to wait for."""
-        if self.read_only is not None:
-            raise ReadOnlyError(self.read_only, type(command).__name__)
+        self.check_may_issue(type(command))
+        if self.turn.held:
+            self.turn.begin_held()
         self._issued.append(command)
 
     def expect(self, step: int) -> Future[Any]:
@@ -305,15 +400,21 @@ class Program:
 
     def take_issued(self) -> list[Command]:
         """The commands issued since the last time."""
+        if self.turn.held:
+            self.turn.begin_held()
         issued, self._issued = self._issued, []
         return issued
 
     def issue_local(self, command: ScheduleLocalActivity) -> Future[Any]:
         """Hand over a command that the worker itself carries out, within the workflow task."""
-        if self.read_only is not None:
-            raise ReadOnlyError(self.read_only, type(command).__name__)
+        self.check_may_issue(type(command))
         self._local.append(command)
         return self.expect(command.step)
+
+    def give_up_local(self, command: ScheduleLocalActivity) -> None:
+        """Say that such a command is no longer waited for."""
+        self.given_up.append(command.seq)
+        self.tell(CancelLocalActivity(command.seq, command.name, command.attempt, command.scheduled_us))
 
     def take_local(self) -> list[ScheduleLocalActivity]:
         """Those issued since the last time that the worker itself carries out."""
@@ -360,6 +461,10 @@ class ReadOnlyError(Exception):
         return (
             f"{self.where} issued {self.command}: it may read the workflow's state, but not act; use a signal handler"
         )
+
+
+def _cancel(task: Future[Any]) -> None:
+    task.cancel()
 
 
 def _named(awaited: object) -> str:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from durable_sim.trace import COMPENSATION_BEGUN, COMPENSATION_ENDED
 from durable_sim.workflows.context import WorkflowContext
-from durable_sim.workflows.failures import ActivityError, WorkflowFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Saga:
         saga.add_compensation("refund", lambda: ctx.execute_activity(refund, order, start_to_close_timeout="30s"))
         try:
             await ctx.execute_activity(charge, order, start_to_close_timeout="30s")
-        except (ActivityError, CancelledError):
+        except ctx.failure_types:
             await saga.compensate()
             raise
     """
@@ -48,7 +47,8 @@ class Saga:
         A workflow that is told to stop meanwhile stops after them: what is half undone helps nobody.
 
         Raises:
-            ActivityError: a compensation that is not best effort failed for good; those below it have not run.
+            ActivityError, or another of `ctx.failure_types`: a compensation that is not best effort failed for good;
+                those below it have not run.
             CancelledError: the workflow was told to stop meanwhile.
         """
         unwinding = self._ctx.spawn(self._unwind())
@@ -58,8 +58,6 @@ class Saga:
                 await self._ctx.shield(unwinding)
             except CancelledError as error:
                 stopped = error
-            except ActivityError:
-                break
         await unwinding
         if stopped is not None:
             raise stopped
@@ -70,7 +68,7 @@ class Saga:
             self._ctx.note(COMPENSATION_BEGUN, compensation.name)
             try:
                 await compensation.undo()
-            except ActivityError:
+            except self._ctx.failure_types:
                 if not compensation.best_effort:
                     raise
             self._ctx.note(COMPENSATION_ENDED, compensation.name)
@@ -94,6 +92,8 @@ class SagaStep:
 async def run_saga(ctx: WorkflowContext, steps: Sequence[SagaStep]) -> dict[str, Any]:
     """Run the steps in order; when one fails for good, compensate in reverse order and raise its error.
 
+    That is any of `ctx.failure_types`; a mistake in the code undoes nothing, it is for a deploy to mend.
+
     Returns the results by step name.
     """
     saga = Saga(ctx)
@@ -105,7 +105,7 @@ async def run_saga(ctx: WorkflowContext, steps: Sequence[SagaStep]) -> dict[str,
             results[step.name] = await step.execute()
             if step.register == "after":
                 _register(saga, step, results)
-    except (WorkflowFailure, CancelledError):
+    except ctx.failure_types:
         await saga.compensate()
         raise
     return results

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import selectors
+import sys
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 
 from durable_sim.errors import UserError
-from durable_sim.workflows.combinators import TimeoutScope, first_of, gather, shield
+from durable_sim.workflows.combinators import TimeoutScope, first_of, gather, shield, wait_for
 from durable_sim.workflows.commands import CancelTimer, StartTimer
+from durable_sim.workflows.handles import SleepHandle, start_timer
 from durable_sim.workflows.program import Future, Program
 from tests.workflows.driving import Driven
 
@@ -42,11 +44,24 @@ class Ours:
 
     def sleep(self, seconds: float) -> Future[None]:
         """A timer."""
+        return SleepHandle(self.program, lambda: self._timer(seconds))
+
+    def _timer(self, seconds: float) -> Future[None]:
         command = StartTimer(self.program.next_step(), int(seconds * TIMES))
-        future: Future[None] = self.program.issue(command)
-        future.on_cancel = lambda: future.settle(error=CancelledError())
         heapq.heappush(self._due, (self.program.now_us + command.duration_us, command.step))
-        return future
+        return start_timer(self.program, command)
+
+    def wait_for(self, future: Any, seconds: float) -> Any:
+        """Wait with a limit."""
+        return wait_for(self.program, future, lambda: self._timer(seconds))
+
+    def future(self) -> Future[Any]:
+        """To be settled by hand."""
+        return Future(self.program.turn)
+
+    def settle(self, future: Any) -> None:
+        """By hand."""
+        future.settle()
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """A task."""
@@ -62,7 +77,7 @@ class Ours:
 
     def timeout(self, seconds: float) -> TimeoutScope:
         """A limit."""
-        return TimeoutScope(self.program, lambda: self.sleep(seconds))
+        return TimeoutScope(self.program, lambda: self._timer(seconds))
 
     def expired(self, scope: Any) -> bool:
         """Whether a limit was run into."""
@@ -112,6 +127,18 @@ class Theirs:
     def shield(self, awaitable: Awaitable[Any]) -> Any:
         """Not cancelled with us."""
         return asyncio.shield(awaitable)
+
+    def wait_for(self, future: Any, seconds: float) -> Any:
+        """Wait with a limit."""
+        return asyncio.wait_for(future, seconds)
+
+    def future(self) -> Any:
+        """To be settled by hand."""
+        return asyncio.get_running_loop().create_future()
+
+    def settle(self, future: Any) -> None:
+        """By hand."""
+        future.set_result(None)
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[Any]:
         """A limit."""
@@ -463,7 +490,84 @@ async def the_main_one_lets_a_cancellation_out(m: Any) -> None:
     await task
 
 
+# What is waited for ends at one and the same instant: what is compared is the order in which those who wait go on.
+async def orders_of_waiting(m: Any) -> None:
+    ends: list[Any] = []
+
+    async def end(future: Any) -> None:
+        await future
+
+    def ending() -> Any:
+        future = m.future()
+        ends.append(future)
+        return future
+
+    async def note(what: str, awaitable: Awaitable[Any]) -> None:
+        await awaitable
+        m.note(what)
+
+    waiting = m.gather(
+        note("gather of two", m.gather(ending(), ending())),
+        note("gather of tasks", m.gather(m.spawn(end(ending())), m.spawn(end(ending())))),
+        note("within a limit", m.wait_for(ending(), 10)),
+        note("shield", m.shield(ending())),
+        note("shielded coroutine", m.shield(end(ending()))),
+        note("task", m.spawn(end(ending()))),
+        note("as such", ending()),
+        note("gather of none and one", m.gather(m.gather(), ending())),
+    )
+    await m.sleep(1)
+    for future in ends:
+        m.settle(future)
+    await waiting
+
+
+async def orders_of_giving_up(m: Any) -> None:
+    async def limited(what: str, future: Any) -> None:
+        try:
+            await m.wait_for(future, 10)
+        except CancelledError:
+            m.note(what)
+            raise
+
+    future = m.future()
+    tasks = [m.spawn(limited("a", m.future())), m.spawn(naps(m, "b", 10)), m.spawn(limited("c", future))]
+    await m.sleep(1)
+    m.settle(future)
+    for task in tasks:
+        task.cancel()
+    await m.gather(*tasks, return_exceptions=True)
+
+
+async def a_task_that_cancels_itself(m: Any) -> None:
+    async def stops() -> None:
+        await m.sleep(1)
+        task.cancel()
+        m.note("goes on to its next wait")
+        try:
+            await m.sleep(10)
+        except CancelledError:
+            m.note("stopped")
+            raise
+
+    task = m.spawn(stops())
+    await m.gather(task, return_exceptions=True)
+
+
+async def a_sleep_that_is_held_begins_in_its_turn(m: Any) -> None:
+    held = m.spawn(naps(m, "a", 2))
+    await m.gather(m.sleep(1), naps(m, "b", 2))
+    await held
+
+
+AS_BEFORE = pytest.mark.skipif(
+    sys.version_info >= (3, 12), reason="what Python 3.12 has written anew goes on a turn earlier there"
+)
 SCENARIOS = [
+    pytest.param(orders_of_waiting, marks=AS_BEFORE),
+    pytest.param(orders_of_giving_up, marks=AS_BEFORE),
+    a_task_that_cancels_itself,
+    a_sleep_that_is_held_begins_in_its_turn,
     cancel_a_waiting_task,
     cancel_a_task_that_cleans_up,
     cancel_a_task_again_while_it_cleans_up,
@@ -494,7 +598,7 @@ SCENARIOS = [
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.__name__)
 def test_the_same_happens_at_the_same_times_as_in_asyncio(scenario: Callable[[Any], Any]) -> None:
     """Tasks, gather, shield and timeout under cancellation: what the code sees, and when, is what asyncio gives it."""
     theirs = Theirs().run(scenario)

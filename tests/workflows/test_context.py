@@ -24,9 +24,10 @@ from durable_sim.workflows.commands import (
     UpsertMemo,
     UpsertSearchAttributes,
 )
-from durable_sim.workflows.context import LocalBackoff, WorkflowContext
+from durable_sim.workflows.context import WorkflowContext
 from durable_sim.workflows.definitions import activity, definition_of, name_of, workflow
 from durable_sim.workflows.failures import ActivityError, CancelledFailure
+from durable_sim.workflows.handles import LocalBackoff
 from durable_sim.workflows.program import ContinueRun, Note, Program
 from durable_sim.workflows.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from tests.workflows.driving import Driven, info

@@ -349,7 +349,7 @@ def test_what_happens_while_memory_is_freed_does_not_count() -> None:
         run(Guard(), frees)
     finally:
         gc.callbacks.remove(collecting)
-    assert len(ended) == 3
+    assert len(ended) >= 3  # more where the collector comes of itself
 
 
 def test_code_outside_is_not_watched() -> None:

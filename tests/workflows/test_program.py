@@ -375,12 +375,14 @@ def test_a_dead_program_runs_nothing(sketch: Sketch) -> None:
     sketch.log = []  # what the garbage collector makes of the coroutine after the test is not the test's business
 
 
-def test_the_program_ends_with_its_main_coroutine(sketch: Sketch) -> None:
-    """Coroutines that are still waiting then never run again."""
+def test_what_is_ready_when_the_main_coroutine_ends_still_runs(sketch: Sketch) -> None:
+    """The real SDK runs its loop until nothing is ready, and sends the closing command last."""
 
     async def aside(s: Sketch) -> None:
         await s.timer()
-        s.log.append("late")
+        s.log.append("ready")
+        await s.timer()
+        s.log.append("waited on")
 
     async def main(s: Sketch) -> str:
         s.program.spawn(aside(s))
@@ -388,22 +390,84 @@ def test_the_program_ends_with_its_main_coroutine(sketch: Sketch) -> None:
         return "done"
 
     task = sketch.start(main)
-    sketch.settle(1)
+    sketch.settle(1, 2)
     assert task.result() == "done"
-    sketch.settle(2)
-    assert sketch.log == []
+    assert sketch.log == ["ready"]
+    assert [command.step for command in sketch.program.take_issued()] == [1, 2, 3]
+
+
+def test_whoever_stands_behind_one_task_more_comes_a_turn_later(sketch: Sketch) -> None:
+    """Settled first, but behind a task of its own: the other is woken first, as in asyncio."""
+
+    async def waits(s: Sketch, name: str, awaitable: Awaitable[Any]) -> None:
+        await awaitable
+        s.log.append(name)
+
+    async def main(s: Sketch) -> None:
+        through_a_task = s.program.spawn(waits(s, "the task", s.timer()))
+        await s.all(waits(s, "behind the task", through_a_task), waits(s, "behind the timer", s.timer()))
+
+    sketch.start(main)
+    sketch.settle(1, 2)
+    assert sketch.log == ["the task", "behind the timer", "behind the task"]
+
+
+def test_what_is_answered_at_rest_waits_until_nothing_is_ready(sketch: Sketch) -> None:
+    """An engine that is asked to give something up answers when the code has come to rest, and has nothing more to
+    tell."""
+
+    async def main(s: Sketch) -> None:
+        given_up = s.timer()
+        s.program.answer_at_rest(given_up, ValueError("given up"))
+        s.program.spawn(aside(s))
+        try:
+            await given_up
+        except ValueError as error:
+            s.log.append(str(error))
+
+    async def aside(s: Sketch) -> None:
+        await s.program.wait_until(lambda: True)
+        s.log.append("all that is ready")
+
+    sketch.program.start(main(sketch))
+    sketch.program.advance(more=True)
+    assert sketch.log == ["all that is ready"]
+    sketch.program.advance()
+    assert sketch.log == ["all that is ready", "given up"]
+
+
+def test_the_main_coroutine_is_asked_to_stop_in_its_turn(sketch: Sketch) -> None:
+    """What was settled before is there when the request comes; the request is raised all the same."""
+
+    async def main(s: Sketch) -> None:
+        timer = s.timer()
+        try:
+            await timer
+        except CancelledError:
+            s.log.append(timer.done)
+            raise
+
+    task = sketch.start(main)
+    sketch.program.cancel()
+    sketch.program.settle(1)
+    sketch.program.advance()
+    assert sketch.log == [True]
+    assert isinstance(task.error, CancelledError)
 
 
 def test_a_second_settlement_is_ignored() -> None:
-    """A future keeps its first result, and calls back once."""
-    future: Future[int] = Future(Turn())
+    """A future keeps its first result, and calls back once, in its turn; also who asks when it is done."""
+    program = Program()
+    future: Future[int] = Future(program.turn)
     seen: list[int] = []
     future.when_done(lambda done: seen.append(done.result()))
     future.settle(1)
     future.settle(2)
     future.settle(error=ValueError())
-    assert (future.result(), seen) == (1, [1])
+    assert (future.result(), seen) == (1, [])
     future.when_done(lambda done: seen.append(done.result()))
+    assert seen == []
+    program.advance()
     assert seen == [1, 1]
 
 

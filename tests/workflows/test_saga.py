@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -10,11 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from durable_sim.api import run
 from durable_sim.trace import COMPENSATION_BEGUN, COMPENSATION_ENDED
 from durable_sim.workflows.activity_context import ActivityContext
 from durable_sim.workflows.commands import ScheduleActivity
 from durable_sim.workflows.context import WorkflowContext, WorkflowInfo
-from durable_sim.workflows.failures import ActivityError, ApplicationError, Failure, activity_error
+from durable_sim.workflows.definitions import activity, workflow
+from durable_sim.workflows.failures import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    Failure,
+    activity_error,
+    child_error,
+)
+from durable_sim.workflows.handlers import Handlers
 from durable_sim.workflows.program import Program, Task
 from durable_sim.workflows.saga import Saga, SagaStep, run_saga
 
@@ -30,12 +41,15 @@ async def act(ctx: ActivityContext, name: str, *told: Any) -> str:
 class Shop:
     """Runs a saga by hand: activities named in `fails` fail for good, the others return "<name> done"."""
 
-    def __init__(self, fails: tuple[str, ...] = ()) -> None:
+    def __init__(self, fails: tuple[str, ...] = (), fails_on: tuple[type[BaseException], ...] = ()) -> None:
         self.fails = fails
         self.done: list[Any] = []
         self.notes: list[tuple[str, str | None]] = []
         self.program = Program()
-        self.ctx = WorkflowContext(self.program, WorkflowInfo("o-1", "o-1/1", "saga", lambda: random.Random(0)))
+        handlers = Handlers(self.program)
+        handlers.fails_on = fails_on
+        info = WorkflowInfo("o-1", "o-1/1", "saga", lambda: random.Random(0))
+        self.ctx = WorkflowContext(self.program, info, handlers)
 
     def do(self, name: str, *told: Any) -> Any:
         """Ask for an activity."""
@@ -140,6 +154,79 @@ def test_a_best_effort_undo_may_fail() -> None:
     assert isinstance(task.error, ActivityError)
     assert isinstance(task.error.cause, ApplicationError)
     assert task.error.cause.message == "ship"
+
+
+class Unsure(Exception):
+    """A type that the workflow was defined to fail by."""
+
+
+async def times_out(ctx: WorkflowContext) -> None:
+    """A wait that comes to its limit."""
+    raise TimeoutError
+
+
+async def is_told_to_stop(ctx: WorkflowContext) -> None:
+    """Somebody has cancelled what is waited for."""
+    raise CancelledError
+
+
+async def child_fails(ctx: WorkflowContext) -> None:
+    """As a child workflow does that has failed."""
+    raise child_error("child-1", "RETRY_POLICY_NOT_SET", Failure("Refused", "no"), {"workflow_id": "child-1"})
+
+
+async def is_unsure(ctx: WorkflowContext) -> None:
+    """An exception of the workflow's own."""
+    raise Unsure("?")
+
+
+FAILURES = {
+    TimeoutError: times_out,
+    CancelledError: is_told_to_stop,
+    ChildWorkflowError: child_fails,
+    Unsure: is_unsure,
+}
+
+
+@pytest.mark.parametrize("error", FAILURES)
+def test_whatever_ends_the_workflow_is_compensated(error: type[BaseException]) -> None:
+    """The time-out of a wait, being told to stop, a child's failure, and the types that the workflow is defined by."""
+    shop = Shop(fails_on=(Unsure,))
+    task = shop.run_steps(shop.step("charge"), SagaStep("approve", lambda: FAILURES[error](shop.ctx)))
+    assert isinstance(task.error, error)
+    assert shop.done == ["charge", ("undo charge", "charge done")]
+
+
+@pytest.mark.parametrize("error", FAILURES)
+def test_a_best_effort_undo_may_fail_in_any_way_that_ends_a_workflow(error: type[BaseException]) -> None:
+    """Not only by an activity: those below it run all the same."""
+    shop = Shop(fails=("ship",), fails_on=(Unsure,))
+    mail = SagaStep("mail", lambda: shop.do("mail"), lambda result: FAILURES[error](shop.ctx), best_effort=True)
+    task = shop.run_steps(shop.step("charge"), mail, shop.step("ship", undo=False))
+    assert isinstance(task.error, ActivityError)
+    assert shop.done == ["charge", "mail", "ship", ("undo charge", "charge done")]
+
+
+@pytest.mark.parametrize("model", ["regular", "replay", "steps", "status_columns"])
+def test_a_workflow_fails_by_its_own_types_under_every_model(model: str) -> None:
+    """What it was defined to fail by undoes what it did, whichever engine runs it."""
+    done: list[str] = []
+
+    @activity
+    async def noted(ctx: ActivityContext, name: str) -> None:
+        done.append(name)
+
+    @workflow(failure_exception_types=[Unsure])
+    async def unsure(ctx: WorkflowContext, order: Any) -> None:
+        def do(name: str) -> Any:
+            return ctx.execute_activity(noted, name, start_to_close_timeout="1s")
+
+        charge = SagaStep("charge", lambda: do("charge"), lambda result: do("refund"))
+        await run_saga(ctx, [charge, SagaStep("check", lambda: is_unsure(ctx))])
+
+    (judged,) = run(unsure, {"order_id": "o-1"}, model=model).executions
+    assert judged.execution.status == "failed"
+    assert done[:2] == ["charge", "refund"]  # the calm run that it is compared with does the same again
 
 
 def test_an_undo_that_must_not_fail_stops_the_rest() -> None:

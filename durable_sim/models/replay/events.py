@@ -55,6 +55,8 @@ PROPERTIES_MODIFIED = "WorkflowPropertiesModified"
 CHANGE_VERSION = "TemporalChangeVersion"
 """The search attribute that lists the patches of a run; the server sets it with each patch marker."""
 
+RESET = "RESET_WORKFLOW"
+"""The cause of the failed workflow task at which a run made by a reset leaves the one that it was made from."""
 CLOSING_EVENTS = frozenset(
     (
         WORKFLOW_EXECUTION_COMPLETED,

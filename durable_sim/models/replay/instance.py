@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from durable_sim.models.replay import events as kinds
+from durable_sim.models.replay.chance import Chance
 from durable_sim.models.replay.events import Event
-from durable_sim.models.replay.local_markers import as_marker, from_marker
+from durable_sim.models.replay.local_markers import as_marker, cancelled, from_marker
 from durable_sim.models.replay.matching_commands import asked_for, compare, recorded_as
 from durable_sim.models.replay.outcomes import JOBS, Outcomes
 from durable_sim.models.replay.runner import DeadlockError, Decision, LocalOutcome, Waiting, WorkflowTaskError
 from durable_sim.workflows.commands import (
+    CancelLocalActivity,
     CancelWorkflow,
     Command,
     CompleteWorkflow,
@@ -29,7 +32,7 @@ from durable_sim.workflows.commands import (
     SetPatch,
     StartChild,
 )
-from durable_sim.workflows.context import LocalBackoff, WorkflowContext, WorkflowInfo
+from durable_sim.workflows.context import WorkflowContext, WorkflowInfo
 from durable_sim.workflows.definitions import Build, WorkflowDefinition
 from durable_sim.workflows.failures import (
     Failure,
@@ -40,6 +43,7 @@ from durable_sim.workflows.failures import (
     is_cancellation,
 )
 from durable_sim.workflows.handlers import Handlers, UpdateRequest
+from durable_sim.workflows.handles import LocalBackoff
 from durable_sim.workflows.markers import PATCH, Markers
 from durable_sim.workflows.payloads import copied
 from durable_sim.workflows.program import ContinueRun, Program
@@ -56,9 +60,11 @@ class Instance:
     __slots__ = (
         "_begun",
         "_build",
+        "_chance",
         "_definition",
         "_expected",
         "_fails_on",
+        "_given_up",
         "_guard",
         "_handlers",
         "_jobs",
@@ -67,7 +73,9 @@ class Instance:
         "_markers",
         "_ours",
         "_outcomes",
+        "_resets",
         "_signals",
+        "_started",
         "_started_us",
         "_strict",
         "deadlock_us",
@@ -101,8 +109,12 @@ class Instance:
         self._expected: deque[Command] = deque()
         self._signals: list[Event] = []
         self._jobs: list[Event] = []
+        self._resets: list[str] = []
+        self._started: dict[str, Any] = {}
+        self._chance: Chance | None = None
         self._local: dict[int, ScheduleLocalActivity] = {}
         self._begun: set[int] = set()
+        self._given_up: set[int] = set()
         self._ours = False
         self._started_us = 0
 
@@ -130,6 +142,8 @@ class Instance:
                     self._task_completed(event, events, place)
             elif kind == kinds.WORKFLOW_EXECUTION_SIGNALED:
                 self._signals.append(event)
+            elif kind == kinds.WORKFLOW_TASK_FAILED and event.attributes.get("cause") == kinds.RESET:
+                self._resets.append(event.attributes["new_run_id"])
         self.position += len(events)
         if events and events[-1].type != kinds.WORKFLOW_TASK_STARTED:
             return Decision()
@@ -163,19 +177,22 @@ class Instance:
     def _replay_task(self, events: Sequence[Event], place: int) -> None:
         """Run a recorded task, given what the history behind it says: patches, values, updates, local activities."""
         updates: list[UpdateRequest] = []
-        outcomes: list[LocalOutcome] = []
+        outcomes: list[tuple[int, LocalOutcome]] = []
         while place < len(events) and events[place].type in kinds.COMMAND_EVENTS:
             told = events[place].attributes
             if events[place].type == kinds.MARKER_RECORDED:
-                self._foresee(told, outcomes)
+                self._foresee(events[place], outcomes)
             elif events[place].type == kinds.WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
                 updates.append(UpdateRequest(told["update_id"], told["name"], tuple(told["input"]), replayed=True))
             place += 1
         self._activate(updates)
         self._note_local()
-        for outcome in outcomes:
+        for event_id, outcome in outcomes:
+            if outcome.seq in self._given_up:
+                continue
             if outcome.seq not in self._local or self._ended:
                 break  # left over: the code did not ask for it, as matching will find
+            self._check_local(event_id, outcome)
             self._resolve(outcome)
             self._note_local()
 
@@ -184,7 +201,15 @@ class Instance:
         main = self.program.main
         return main is not None and main.done
 
-    def _foresee(self, marker: dict[str, Any], outcomes: list[LocalOutcome]) -> None:
+    def _check_local(self, event_id: int, outcome: LocalOutcome) -> None:
+        """A marker must be of the activity that the code has asked for."""
+        asked = self._local[outcome.seq].name
+        if asked != outcome.activity:
+            recorded = f"a marker of local activity {outcome.activity}"
+            raise NonDeterminismError(event_id, recorded, f"local activity {asked}")
+
+    def _foresee(self, event: Event, outcomes: list[tuple[int, LocalOutcome]]) -> None:
+        marker = event.attributes
         details = marker["details"]
         match marker["marker_name"]:
             case "core_patch":
@@ -192,7 +217,7 @@ class Instance:
             case "SideEffect":
                 self._markers.recorded_values.append(details["data"][0])
             case "core_local_activity":
-                outcomes.append(from_marker(marker))
+                outcomes.append((event.id, from_marker(marker)))
 
     # --- running code -----------------------------------------------------------------------------------------------
     def _activate(self, updates: Sequence[UpdateRequest]) -> None:
@@ -202,30 +227,50 @@ class Instance:
         signals = self._signals
         if signals:
             self._signals = []
-        if program.main is None and jobs and jobs[0].type == kinds.WORKFLOW_EXECUTION_STARTED:
+        starts = program.main is None and bool(jobs) and jobs[0].type == kinds.WORKFLOW_EXECUTION_STARTED
+        for event in signals if starts else ():
+            self._signal(event)  # kept until the code sets a handler
+        if starts:
+            signals = []
             self._start(jobs.pop(0))
-            self._run()
+            self._renew_chance()
+            if updates:
+                self._run(more=True)
         if jobs and (signals or updates or len(jobs) > 1):
             program.closing = frozenset(self._outcomes.ends(jobs))
         if signals or updates:
             for event in signals:
-                self._handlers.signal(event.attributes["signal_name"], tuple(copied(event.attributes["input"])))
+                self._signal(event)
             for update in updates:
                 self._handlers.update(update._replace(arguments=tuple(copied(list(update.arguments)))))
-            self._run()
-        if jobs:
+            self._run(more=bool(jobs))
+        self._renew_chance()
+        if jobs or (starts and not updates):
             for event in jobs:
                 self._outcomes.tell(event)
             self._run()
 
-    def _run(self) -> None:
+    def _signal(self, event: Event) -> None:
+        self._handlers.signal(event.attributes["signal_name"], tuple(copied(event.attributes["input"])))
+
+    def _renew_chance(self) -> None:
+        """From a reset on the code draws other numbers, as with the seed that the real engine makes of the new run id.
+
+        What was drawn before it stays: the copied history has been made with that.
+        """
+        for run_id in self._resets:
+            assert self._chance is not None
+            self._chance.renew(self._make_info(self._started | {"run_id": run_id}).random_stream)
+        self._resets.clear()
+
+    def _run(self, *, more: bool = False) -> None:
         program = self.program
         blocked_us = program.blocked_us
         if self._guard is None:
-            program.advance()
+            program.advance(more=more)
         else:
             with self._guard:
-                program.advance()
+                program.advance(more=more)
         if self.deadlock_us is not None and program.blocked_us - blocked_us > self.deadlock_us:
             program.blocked_us = blocked_us + self.deadlock_us
             raise DeadlockError(self.deadlock_us)
@@ -243,7 +288,10 @@ class Instance:
             self._read_for_the_guard(definition)
         self._definition = definition
         self._fails_on = self._handlers.fails_on = definition.fails_on
-        context = WorkflowContext(self.program, self._make_info(told), self._handlers, self._markers)
+        self._started, info = told, self._make_info(told)
+        self._chance = Chance(info.random_stream)
+        info = replace(info, random_stream=self._chance.generator)
+        context = WorkflowContext(self.program, info, self._handlers, self._markers)
         self.program.start(definition.function(context, *copied(told["input"])))
 
     def _read_for_the_guard(self, definition: WorkflowDefinition) -> None:
@@ -262,6 +310,16 @@ class Instance:
             self._local[command.seq] = command
             if command.function is not None:
                 self._build.learn_activity(command.name, command.function)
+        for seq in self.program.given_up:
+            self._local.pop(seq, None)
+            self._given_up.add(seq)
+        self.program.given_up.clear()
+
+    def _to_stop(self) -> tuple[int, ...]:
+        """Those that the worker runs for code that no longer wants them."""
+        stopped = tuple(sorted(self._begun & self._given_up))
+        self._begun.difference_update(stopped)
+        return stopped
 
     def _to_begin(self) -> tuple[ScheduleLocalActivity, ...]:
         """Those that the worker has not been given yet: new ones and, after a replay, those that have no outcome."""
@@ -294,13 +352,21 @@ class Instance:
         program = self.program
         self._note_local()
         blocked_us, program.blocked_us = program.blocked_us, 0
+        stop = self._to_stop() if self._given_up else ()
         if self._local and not self._ended:  # a workflow that has ended waits for none of them
-            return Decision((), (), self._to_begin(), blocked_us, waits=True)
-        return Decision(self._closed(program.take_issued()), program.take_notes(), (), blocked_us)
+            return Decision((), (), self._to_begin(), blocked_us, waits=True, given_up=stop)
+        return Decision(self._closed(program.take_issued()), program.take_notes(), (), blocked_us, given_up=stop)
 
     def take_commands(self) -> Sequence[Command]:
         """The commands so far of a task whose local activities take long."""
-        return self.program.take_issued()
+        return self._with_markers(self.program.take_issued())
+
+    def _with_markers(self, commands: list[Command]) -> list[Command]:
+        """The commands as the server knows them: of a local activity that was given up it gets the marker."""
+        for place, command in enumerate(commands):
+            if type(command) is CancelLocalActivity:
+                commands[place] = cancelled(command, self.program.now_us)
+        return commands
 
     def _closed(self, commands: list[Command]) -> list[Command]:
         """The commands of a task, with the closing one if the function has ended."""
@@ -308,6 +374,8 @@ class Instance:
         if main is not None and main.done:
             self.program.discard_unstarted()
             commands.append(self._closing(main.error, main))
+        if self._given_up:
+            commands = self._with_markers(commands)
         for command in commands:
             match command:
                 case ScheduleActivity(function=function) if function is not None:
@@ -380,6 +448,10 @@ class Instance:
     def query(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """Answer a query."""
         return self._handlers.query(name, tuple(copied(list(arguments))))
+
+    def unheard(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names of the signals that no handler has taken, and of those that have a handler."""
+        return self._handlers.unheard()
 
     def waits(self) -> tuple[Waiting, ...]:
         """Where the main coroutine waits."""

@@ -14,6 +14,7 @@ from durable_sim.models.attempts import ActivityTask, Attempt
 from durable_sim.models.executions import Home, Outcome
 from durable_sim.models.replay.runner import CodeRunner, LocalOutcome, WorkflowInstance
 from durable_sim.models.replay.server.workflow_tasks import TaskToken
+from durable_sim.models.replay.step_numbers import StepNumbers
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflows.commands import ScheduleLocalActivity
 from durable_sim.workflows.failures import START_TO_CLOSE, Failure, timeout_failure
@@ -37,12 +38,29 @@ class Owner(NamedTuple):
 class LocalActivities:
     """Those that run in one process, by run."""
 
-    __slots__ = ("_alarms", "_held", "_home", "_process", "_runner", "_running", "_tokens", "belongs_to")
+    __slots__ = (
+        "_alarms",
+        "_held",
+        "_home",
+        "_process",
+        "_runner",
+        "_running",
+        "_since",
+        "_tokens",
+        "belongs_to",
+        "numbers",
+    )
 
     def __init__(
-        self, home: Home, process: WorkerProcess, runner: CodeRunner, belongs_to: Callable[[str], Owner]
+        self,
+        home: Home,
+        process: WorkerProcess,
+        runner: CodeRunner,
+        belongs_to: Callable[[str], Owner],
+        numbers: StepNumbers,
     ) -> None:
         self.belongs_to = belongs_to
+        self.numbers = numbers
         self._home = home
         self._process = process
         self._runner = runner
@@ -50,6 +68,7 @@ class LocalActivities:
         self._alarms: dict[str, Alarm] = {}
         self._held: dict[str, list[tuple[_Local, LocalOutcome]]] = {}
         self._tokens: dict[str, TaskToken] = {}
+        self._since: dict[str, tuple[TaskToken | None, int]] = {}
 
     def busy(self, run_id: str) -> bool:
         """Whether a run's code waits for one."""
@@ -76,38 +95,58 @@ class LocalActivities:
             self.ended(local, outcome)
 
     def _set_alarm(self, token: TaskToken, instance: WorkflowInstance, heartbeat: Heartbeat) -> None:
-        alarm = self._alarms.get(token.run_id)
+        """The time counts from when the task began, whichever of its local activities run meanwhile."""
+        alarm, now_us = self._alarms.get(token.run_id), self._home.world.now_us
+        task, since_us = self._since.get(token.run_id, (None, 0))
+        if task != token:
+            since_us = now_us
+            self._since[token.run_id] = token, since_us
         if alarm is None or not alarm.set:
-            after_us = int(self.belongs_to(token.run_id).task_timeout_us * HEARTBEAT_SHARE)
+            due_us = since_us + int(self.belongs_to(token.run_id).task_timeout_us * HEARTBEAT_SHARE)
             self._alarms[token.run_id] = self._home.world.alarms.after(
-                after_us, self._process.deliver, self._beat, token.run_id, instance, heartbeat
+                max(0, due_us - now_us), self._process.deliver, self._beat, token.run_id, instance, heartbeat
             )
 
     def _beat(self, run_id: str, instance: WorkflowInstance, heartbeat: Heartbeat) -> None:
         if self.busy(run_id):
             heartbeat(self._tokens.pop(run_id), instance)
 
+    def give_up(self, run_id: str, seqs: Sequence[int]) -> None:
+        """The code no longer wants some of them."""
+        running = self._running.get(run_id, {})
+        for local in [running.pop(seq) for seq in seqs if seq in running]:
+            local.cancel()
+        self._all_ended(run_id)
+
+    def _all_ended(self, run_id: str) -> None:
+        """Nothing of a run keeps its workflow task alive any more, unless something runs."""
+        alarm = None if self.busy(run_id) else self._alarms.pop(run_id, None)
+        if alarm is not None:
+            alarm.cancel()
+
+    def wanted(self, local: _Local) -> bool:
+        """Whether anybody waits for it."""
+        return self._running.get(local.run_id, {}).get(local.command.seq) is local
+
     def drop(self, run_id: str) -> None:
         """The instance is gone: what its local activities bring reaches nobody."""
         self._running.pop(run_id, None)
         self._held.pop(run_id, None)
+        self._since.pop(run_id, None)
         alarm = self._alarms.pop(run_id, None)
         if alarm is not None:
             alarm.cancel()
 
     def ended(self, local: _Local, outcome: LocalOutcome) -> None:
         """One has come to its end: give it to the code, unless that is gone."""
-        running, token = self._running.get(local.run_id, {}), self._tokens.get(local.run_id)
-        if running.get(local.command.seq) is not local:
+        token = self._tokens.get(local.run_id)
+        if not self.wanted(local):
             return
         if token is None:
             self._held.setdefault(local.run_id, []).append((local, outcome))
             return
-        del running[local.command.seq]
-        if not running:
-            alarm = self._alarms.pop(local.run_id, None)
-            if alarm is not None:
-                alarm.cancel()
+        del self._running[local.run_id][local.command.seq]
+        self._all_ended(local.run_id)
         local.resume(token, local.instance, outcome)
 
 
@@ -136,17 +175,30 @@ class _Local:
         self._alarm: Alarm | None = None
 
     def begin(self) -> None:
-        """Make the next attempt."""
+        """Make the next attempt, unless it has been given up in a back-off."""
+        if not self._locals.wanted(self):
+            return
         home, process, command = self._locals._home, self._locals._process, self.command
         function = self._locals._runner.activity(command.name) or command.function
         owner = self._locals.belongs_to(self.run_id)
         place = (owner.shown, self.run_id, command.step)
-        task = ActivityTask(*place, command.name, function, command.arguments, self._number, (), owner.workflow_id)
+        task = ActivityTask(
+            *place, command.name, function, command.arguments, self._number, (), owner.workflow_id,
+            shown=self._locals.numbers.of(*place),
+        )  # fmt: skip
         self._attempt = Attempt(home.world, process, task, self._ended)
         limit_us = command.options.start_to_close_us or command.options.schedule_to_close_us
         if limit_us is not None:
             self._alarm = home.world.alarms.after(limit_us, process.deliver, self._timed_out)
         self._attempt.begin()
+
+    def cancel(self) -> None:
+        """Tell the running attempt; what it brings is of no interest."""
+        attempt, self._attempt = self._attempt, None
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if attempt is not None:
+            attempt.cancel()
 
     def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
         if attempt is not self._attempt:

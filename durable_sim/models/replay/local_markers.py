@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from durable_sim.models.replay.runner import LocalOutcome
-from durable_sim.workflows.commands import RecordMarker
+from durable_sim.workflows.commands import CancelLocalActivity, RecordMarker
+from durable_sim.workflows.failures import cancelled_failure
 from durable_sim.workflows.markers import LOCAL_ACTIVITY
 from durable_sim.workflows.payloads import copied
+from durable_sim.workflows.retry import CANCEL_REQUESTED
 
 
 def as_marker(outcome: LocalOutcome) -> RecordMarker:
@@ -26,6 +28,13 @@ def as_marker(outcome: LocalOutcome) -> RecordMarker:
     if outcome.failure is None:
         details["result"] = [copied(outcome.result, f"result of {outcome.activity}")]
     return RecordMarker(LOCAL_ACTIVITY, details, outcome.failure)
+
+
+def cancelled(command: CancelLocalActivity, now_us: int) -> RecordMarker:
+    """The marker of one that the code has given up."""
+    scheduled_us = now_us if command.scheduled_us is None else command.scheduled_us
+    who = command.seq, command.name, command.attempt, now_us, scheduled_us
+    return as_marker(LocalOutcome(*who, failure=cancelled_failure(), retry_state=CANCEL_REQUESTED))
 
 
 def from_marker(marker: dict[str, Any]) -> LocalOutcome:

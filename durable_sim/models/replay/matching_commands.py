@@ -1,7 +1,8 @@
 """Whether a command event of a history is what the code has just asked for, and how to say it if not.
 
 As in the real engine, kinds, order, activity types and ids, timer ids, child ids and types are compared; arguments,
-time-outs and timer lengths are not, unless `strict`.
+time-outs, timer lengths, and whom a signal or a request to cancel is for are not, unless `strict`. The types of local
+activities are compared before, where their markers are told to the code.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def compare(event: Event, command: Command, recorded: Recorded, strict: bool) ->
 
 
 def _strictly(event: Event, command: Command) -> tuple[str, str] | None:
-    """What only a strict replay compares: arguments, time-outs, timer lengths, results."""
+    """What only a strict replay compares: arguments, time-outs, timer lengths, targets of signals, results."""
     for what, recorded, asked in _details(event.attributes, command):
         if as_json(recorded) != as_json(asked):
             where = " (compared because the replay is strict; the real engine lets it pass)"
@@ -79,6 +80,14 @@ def _details(told: Told, command: Command) -> list[tuple[str, Any, Any]]:
             return [("arguments", list(told["input"]), list(command.arguments))]
         case CompleteWorkflow():
             return [("result", told.get("result"), command.result)]
+        case CancelExternal():
+            return [("target", told["workflow_id"], command.workflow_id)]
+        case SignalExternal():
+            return [
+                ("target", told["workflow_id"], command.workflow_id),
+                ("name", told["signal_name"], command.name),
+                ("arguments", list(told["input"]), list(command.arguments)),
+            ]
     return []
 
 
@@ -92,14 +101,6 @@ def _same_timer(told: Told, command: Any) -> bool:
 
 def _same_child(told: Told, command: Any) -> bool:
     return bool(told["workflow_id"] == command.workflow_id and told["workflow_type"] == command.workflow_type)
-
-
-def _same_workflow(told: Told, command: Any) -> bool:
-    return bool(told["workflow_id"] == command.workflow_id)
-
-
-def _same_signal(told: Told, command: Any) -> bool:
-    return bool(told["workflow_id"] == command.workflow_id and told["signal_name"] == command.name)
 
 
 def _same_marker(told: Told, command: Any) -> bool:
@@ -123,8 +124,8 @@ _RULES: Mapping[str, tuple[Any, Callable[[Told, Any], bool] | None]] = {
     kinds.TIMER_STARTED: (StartTimer, _same_timer),
     kinds.TIMER_CANCELED: (CancelTimer, None),
     kinds.CHILD_INITIATED: (StartChild, _same_child),
-    kinds.CANCEL_EXTERNAL_INITIATED: (CancelExternal, _same_workflow),
-    kinds.SIGNAL_EXTERNAL_INITIATED: (SignalExternal, _same_signal),
+    kinds.CANCEL_EXTERNAL_INITIATED: (CancelExternal, None),
+    kinds.SIGNAL_EXTERNAL_INITIATED: (SignalExternal, None),
     kinds.MARKER_RECORDED: ((RecordMarker, SetPatch), _same_marker),
     kinds.UPSERT_SEARCH_ATTRIBUTES: (UpsertSearchAttributes, None),
     kinds.PROPERTIES_MODIFIED: (UpsertMemo, None),

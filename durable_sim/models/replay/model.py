@@ -110,6 +110,10 @@ class Replay:
         """An open workflow is asked to stop, in its own way."""
         return [execution.id] if self.server.slip_in_cancel(execution.id) else None
 
+    def redrive(self, execution: Execution) -> list[str] | None:
+        """What has failed stays so."""
+        return None
+
     # --- workers ----------------------------------------------------------------------------------------------------
     def worker_started(self, process: WorkerProcess) -> None:
         """A new worker polls."""
@@ -184,6 +188,17 @@ def waits_of(replay: Replay, run: Run) -> tuple[tuple[Waiting, ...] | None, str 
         return None, str(error)
     replay.bury(instance)
     return instance.waits(), None
+
+
+def unheard_of(replay: Replay, run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the signals that no handler of a run's code has taken, and of those that have one, by replay."""
+    instance = replay.runner(replay.current_version).instance(run.history[0], run.run_id)
+    try:
+        instance.apply(up_to_last_task(run.history))
+    except (NonDeterminismError, WorkflowTaskError):
+        return (), ()
+    replay.bury(instance)
+    return instance.unheard()
 
 
 def _guard() -> Guard:

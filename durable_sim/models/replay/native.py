@@ -49,7 +49,8 @@ class NativeRunner:
 def info_of(run_id: str, started: dict[str, Any], randomness: Randomness) -> WorkflowInfo:
     """The identity of a run, from its first event.
 
-    Its random numbers go with the run id recorded there: a run made by a reset has those of the run it came from.
+    Its random numbers go with the run id recorded there: a run made by a reset begins with those of the run that it
+    came from.
     """
     workflow_id, own = started["workflow_id"], started["run_id"]
     name = ("workflow", workflow_id) if own == workflow_id else ("workflow", workflow_id, own)
@@ -77,7 +78,8 @@ def replay_history(
     """Run workflow code over a whole history, as the real SDK's Replayer does; gives the instance at its end.
 
     `workflows` are the functions of the build to try, `seed` that of the simulation that made the history. With
-    `strict`, arguments, time-outs and timer lengths are compared too, which the real engine lets pass.
+    `strict`, arguments, time-outs, timer lengths and whom signals are for are compared too, which the real engine lets
+    pass.
 
     Raises:
         NonDeterminismError: the code does not issue the commands that the history has.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from durable_sim.errors import UserError
 from durable_sim.models.replay.events import (
+    ACTIVITY_TASK_CANCEL_REQUESTED,
     ACTIVITY_TASK_CANCELED,
     CHILD_START_FAILED,
     CLOSING_EVENTS,
@@ -156,9 +157,11 @@ def _commands_follow_their_task(event: Event, past: _Past) -> None:
 
 
 def _opens_one_of_a_key(event: Event, past: _Past) -> None:
-    """Two activities, timers or updates that are open at once have different ids."""
+    """Two activities, timers or updates that are open at once have different ids. That of an activity which is called
+    off before a worker has it is free at once, though its end is written behind the commands of that task."""
     other = past.keys.get(_key(event)) if event.type in OPENING else None
-    if other is not None and other.closed is None:
+    called_off = other is not None and any(one.type == ACTIVITY_TASK_CANCEL_REQUESTED for one in other.touched)
+    if other is not None and other.closed is None and not called_off:
         key = OPENING[event.type].key
         found = f"the {key} {event.attributes.get(str(key))!r}"
         raise _refuse(event, found, f"another, {_named(other.opened)} is still open")

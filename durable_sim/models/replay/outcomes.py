@@ -102,8 +102,7 @@ class Outcomes:
 
     def _cancel_main(self, event: Event) -> None:
         self.cancel_requested = True
-        if self._program.main is not None:
-            self._program.main.cancel()
+        self._program.cancel()
 
     def _step_of(self, event: Event, reference: str) -> int:
         cause = event.attributes[reference]

@@ -25,8 +25,8 @@ class Decision(NamedTuple):
     """What a stretch of workflow code brought.
 
     `commands` in the order issued, a closing one last. Where the code `waits` for local activities there are none yet:
-    `local` are those to begin, and the commands come once all are told to the instance. `blocked_us` is how long the
-    code held its thread.
+    `local` are those to begin, and the commands come once all are told to the instance. `given_up` are those that run
+    and are no longer wanted. `blocked_us` is how long the code held its thread.
     """
 
     commands: Sequence[Command] = ()
@@ -34,6 +34,7 @@ class Decision(NamedTuple):
     local: tuple[ScheduleLocalActivity, ...] = ()
     blocked_us: int = 0
     waits: bool = False
+    given_up: tuple[int, ...] = ()
 
 
 class LocalOutcome(NamedTuple):
@@ -119,6 +120,9 @@ class WorkflowInstance(Protocol):
 
     def query(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """Answer a query. Raises QueryFailed."""
+
+    def unheard(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names of the signals that no handler has taken, and of those that have a handler."""
 
     def waits(self) -> tuple[Waiting, ...]:
         """Where the code waits."""

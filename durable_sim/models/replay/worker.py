@@ -99,7 +99,7 @@ class ReplayWorker:
         self._heartbeats: dict[AttemptToken, _Heartbeats] = {}
         self._owners: dict[str, Owner] = {}
         self._send = server.wire.send  # a message arrives even if this process dies meanwhile
-        self._local = LocalActivities(home, process, runner, self._owners.__getitem__)
+        self._local = LocalActivities(home, process, runner, self._owners.__getitem__, server.numbers)
 
     # --- workflow tasks ---------------------------------------------------------------------------------------------
     def workflow_task(self, token: TaskToken, events: list[Event], updates: Sequence[UpdateRequest]) -> None:
@@ -157,6 +157,8 @@ class ReplayWorker:
 
     def _decided(self, token: TaskToken, instance: WorkflowInstance, decision: Decision) -> None:
         """Send the commands, or first run what is to be run here."""
+        if decision.given_up:
+            self._local.give_up(token.run_id, decision.given_up)
         if decision.waits:
             self._local.run(token, instance, decision.local, self._resume, self._heartbeat_task)
         else:
@@ -227,7 +229,7 @@ class ReplayWorker:
 
     # --- queries ----------------------------------------------------------------------------------------------------
     def query(self, number: int, run_id: str, history: list[Event], name: str, arguments: tuple[Any, ...]) -> None:
-        """Answer a query from the cached instance or, if there is none, from one made for it."""
+        """Answer a query from the cached instance or, where that is missing or behind, from one made for it."""
         try:
             answer, problem = self.instance_for(run_id, history).query(name, arguments), None
         except (QueryFailed, NonDeterminismError, WorkflowTaskError) as error:
@@ -235,9 +237,10 @@ class ReplayWorker:
         self._send(self._server.query_answered, number, answer, problem)
 
     def instance_for(self, run_id: str, history: list[Event]) -> WorkflowInstance:
-        """An instance of this run that has run over this history."""
+        """An instance of this run that has run over this history. The one in the cache may have been left behind: other
+        workers have run the later tasks."""
         cached = self._cache.get(run_id)
-        if cached is not None:
+        if cached is not None and cached.position >= last_task_of(history):
             return cached
         instance = self._runner.instance(history[0], run_id)
         instance.apply(up_to_last_task(history))
@@ -349,6 +352,14 @@ def _shown_as(started: Event) -> str:
     """Under which execution the trace shows a run: a child goes with its root."""
     told = started.attributes
     return str((told.get("root") or told)["workflow_id"])
+
+
+def last_task_of(history: list[Event]) -> int:
+    """The event that started the last completed workflow task, 0 if there is none."""
+    for event in reversed(history):
+        if event.type == WORKFLOW_TASK_COMPLETED:
+            return int(event.attributes["started_event_id"])
+    return 0
 
 
 def up_to_last_task(history: list[Event]) -> list[Event]:

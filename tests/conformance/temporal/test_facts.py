@@ -448,10 +448,13 @@ def test_a_change_behind_the_point_reached_is_harmless() -> None:
 
 
 def test_a_deprecated_patch_still_writes_its_marker() -> None:
-    """deprecate_patch records the patch, marked as deprecated."""
-    marker = only(played(CODE["PatchedDeprecated"]), "MarkerRecorded")
+    """deprecate_patch records the patch, marked as deprecated, and among the versions that can be searched for."""
+    run = played(CODE["PatchedDeprecated"])
+    marker = only(run, "MarkerRecorded")
     assert marker["marker_name"] == "core_patch"
     assert marker["details"] == {"patch-data": [{"id": "my-patch", "deprecated": True}]}
+    upserted = only(run, "UpsertWorkflowSearchAttributes")
+    assert upserted["search_attributes"] == {"TemporalChangeVersion": ["my-patch"]}
 
 
 def deployed(old: Workflow, new: Workflow) -> ds.WorkflowHandle:

@@ -189,6 +189,17 @@ async def fashion_before(ctx: ds.WorkflowContext) -> str:
     return "old"
 
 
+@ds.workflow(name="Settled")
+async def settled(ctx: ds.WorkflowContext) -> str:
+    """Code whose change is old: the patch is deprecated; and another change beside it."""
+    ctx.deprecate_patch("other-way")
+    await do(ctx, "echo", "new")
+    if ctx.patched("another-change"):
+        await ctx.sleep("1s")
+    await do(ctx, "echo", "end")
+    return "new"
+
+
 @ds.workflow(name="Careful")
 async def careful(ctx: ds.WorkflowContext) -> str:
     """Cleans up when it is cancelled, and is then cancelled."""
@@ -215,10 +226,11 @@ async def impatient(ctx: ds.WorkflowContext) -> str:
 
 @ds.workflow(name="Homework")
 async def homework(ctx: ds.WorkflowContext) -> list[str]:
-    """Local activities: two that work, and one whose retry is waited for by a timer."""
+    """Local activities: two that work, one that is none, and one whose retry is waited for by a timer."""
     done = []
     for word in ("a", "b"):
         done.append(await ctx.execute_local_activity("echo", word, start_to_close_timeout="30s"))
+    done.append(await do(ctx, "echo", "c"))
     await ctx.sleep("1s")
     done.append(
         await ctx.execute_local_activity(
@@ -233,5 +245,20 @@ async def homework(ctx: ds.WorkflowContext) -> list[str]:
 
 
 WORKFLOWS: tuple[Workflow, ...] = (
-    *(order, trip, stubborn, nap, inbox, family, kid, countdown, counter, fashion, careful, impatient, homework),
+    *(
+        order,
+        trip,
+        stubborn,
+        nap,
+        inbox,
+        family,
+        kid,
+        countdown,
+        counter,
+        fashion,
+        settled,
+        careful,
+        impatient,
+        homework,
+    ),
 )

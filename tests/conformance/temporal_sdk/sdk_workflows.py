@@ -186,6 +186,20 @@ class FashionBefore:
         return "old"
 
 
+@workflow.defn(name="Settled")
+class Settled:
+    """Code whose change is old: the patch is deprecated; and another change beside it."""
+
+    @workflow.run
+    async def run(self) -> str:
+        workflow.deprecate_patch("other-way")
+        await do("echo", "new")
+        if workflow.patched("another-change"):
+            await asyncio.sleep(1)
+        await do("echo", "end")
+        return "new"
+
+
 @workflow.defn(name="Careful")
 class Careful:
     """Cleans up when it is cancelled, and is then cancelled."""
@@ -223,13 +237,14 @@ class Impatient:
 
 @workflow.defn(name="Homework")
 class Homework:
-    """Local activities: two that work, and one whose retry is waited for by a timer."""
+    """Local activities: two that work, one that is none, and one whose retry is waited for by a timer."""
 
     @workflow.run
     async def run(self) -> list[str]:
         done = []
         for word in ("a", "b"):
             done.append(await workflow.execute_local_activity("echo", word, start_to_close_timeout=THIRTY))
+        done.append(await do("echo", "c"))
         await asyncio.sleep(1)
         done.append(
             await workflow.execute_local_activity(
@@ -244,5 +259,20 @@ class Homework:
 
 
 CLASSES: tuple[type, ...] = (
-    *(Order, Trip, Stubborn, Nap, Inbox, Family, Kid, Countdown, Counter, Fashion, Careful, Impatient, Homework),
+    *(
+        Order,
+        Trip,
+        Stubborn,
+        Nap,
+        Inbox,
+        Family,
+        Kid,
+        Countdown,
+        Counter,
+        Fashion,
+        Settled,
+        Careful,
+        Impatient,
+        Homework,
+    ),
 )

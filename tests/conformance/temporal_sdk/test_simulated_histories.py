@@ -64,6 +64,7 @@ SCENARIOS: dict[str, tuple[str, tuple[Any, ...], Stimulus | None]] = {
     "continue as new": ("Countdown", (2,), None),
     "updates": ("Counter", (), updates),
     "patch": ("Fashion", (), None),
+    "deprecated patch": ("Settled", (), None),
     "cancel and clean up": ("Careful", (), cancel),
     "cancel an activity": ("Impatient", (), None),
     "local activities": ("Homework", (), None),

@@ -8,6 +8,7 @@ import pytest
 
 import durable_sim as ds
 from durable_sim.durations import SECOND
+from durable_sim.errors import UnknownNameError
 from tests.models.replay_engine.scenes import at_s, checked, do, echo, nap, only, shape
 
 
@@ -345,6 +346,56 @@ def test_strangers_are_signalled_and_cancelled_or_not_found() -> None:
     assert kinds.count("SignalFailed") == kinds.count("CancelFailed") == 1
     assert kinds.count("ExternalSignaled") == kinds.count("ExternalCancelRequested") == 1
     checked(sim, meddler, child)
+
+
+def test_a_workflow_is_no_stranger_to_itself() -> None:
+    """The real server finds nobody where a workflow signals itself, or asks itself to cancel."""
+
+    async def alone(ctx: ds.WorkflowContext) -> list[str]:
+        itself, problems = ctx.external_workflow(ctx.workflow_id), []
+        for act in (itself.signal("go"), itself.cancel()):
+            try:
+                await act
+            except ds.ApplicationError as error:
+                problems.append(error.type)
+        return problems
+
+    sim = ds.Simulation([alone])
+    handle = sim.start(alone)
+    assert handle.result() == ["ExternalWorkflowNotFound"] * 2
+    failed = handle.history().of("SignalExternalWorkflowExecutionFailed")[0].attributes
+    assert failed["cause"] == "EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND"
+    checked(sim, alone)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"cancellation_type": "WAIT_CANCELLATION"}, "unknown cancellation_type of a child workflow"),
+        ({"parent_close_policy": "ABANDONED"}, "unknown parent_close_policy 'ABANDONED'.*ABANDON"),
+        ({"id_reuse_policy": "REJECT"}, "unknown id_reuse_policy 'REJECT'.*REJECT_DUPLICATE"),
+    ],
+)
+def test_a_policy_that_there_is_not_is_refused_at_once(wrong: dict[str, str], told: str) -> None:
+    """A slip of the pen would else be another policy, without a word."""
+
+    async def mistaken(ctx: ds.WorkflowContext) -> None:
+        await ctx.start_child_workflow(child, "wait", **wrong)  # type: ignore[arg-type]
+
+    sim = ds.Simulation([mistaken, child])
+    with pytest.raises(UnknownNameError, match=told):
+        sim.start(mistaken)
+
+
+def test_an_activity_knows_no_cancellation_type_of_children() -> None:
+    """WAIT_CANCELLATION_REQUESTED is for children only, as in the real SDK."""
+
+    async def mistaken(ctx: ds.WorkflowContext) -> None:
+        await do(ctx, echo, cancellation_type="WAIT_CANCELLATION_REQUESTED")
+
+    sim = ds.Simulation([mistaken])
+    with pytest.raises(UnknownNameError, match="unknown cancellation_type of an activity"):
+        sim.start(mistaken)
 
 
 # --- crashes --------------------------------------------------------------------------------------------------------

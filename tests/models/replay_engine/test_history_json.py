@@ -294,7 +294,7 @@ def test_every_type_of_event_is_tried_here() -> None:
     tried = {event.type: set[str]() for event in every_type()}
     for event in every_type():
         tried[event.type] |= set(event.attributes)
-    assert set(tried) == set(FIELDS) == names - {events.CHANGE_VERSION}
+    assert set(tried) == set(FIELDS) == names - {events.CHANGE_VERSION, events.RESET}
     optional = {"memo", "search_attributes"}
     for kind, fields in FIELDS.items():
         assert {field.name.partition(".")[0] for field in fields} - optional <= tried[kind], kind

@@ -1,7 +1,8 @@
-"""Workflow ids: one open run each, reuse afterwards, and signal-with-start."""
+"""Workflow ids: one open run each, reuse afterwards, and signal-with-start. Activity ids: one open activity each."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import durable_sim as ds
 from durable_sim.errors import UnknownNameError
 from durable_sim.simulation.live import WorkflowAlreadyStarted
-from tests.models.replay_engine.scenes import checked, shape
+from tests.models.replay_engine.scenes import checked, do, echo, nap, shape
 
 
 async def collects(ctx: ds.WorkflowContext, wanted: int) -> list[Any]:
@@ -138,3 +139,47 @@ def test_an_unknown_type_is_the_workers_trouble(sim: ds.Simulation) -> None:
     sim.advance("5s")
     assert handle.status == "RUNNING"
     assert "unknown is not registered on this worker, available workflows: collects" in str(handle.describe())
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_activity_id_that_is_open_fails_the_workflow_task(at_once: bool) -> None:
+    """Asked for twice in one task, or again while the first one runs: nothing of that task is carried out."""
+
+    async def twice(ctx: ds.WorkflowContext) -> Any:
+        first = do(ctx, nap, "1h", start_to_close_timeout="2h", activity_id="x")
+        if not at_once:
+            await ctx.sleep("1s")
+        return await ctx.gather(first, do(ctx, echo, activity_id="x"))
+
+    sim = ds.Simulation([twice])
+    handle = sim.start(twice)
+    sim.advance("1m")
+    assert handle.status == "RUNNING"
+    failed = handle.history().of("WorkflowTaskFailed")[0].attributes
+    assert failed["cause"] == "SCHEDULE_ACTIVITY_DUPLICATE_ID"
+    assert failed["failure"].message.startswith("ScheduleActivityDuplicateId: an activity with id x is open")
+    assert len(handle.history().of("ActivityTaskScheduled")) == (0 if at_once else 1)
+    handle.history().check()
+
+
+def test_an_activity_id_may_be_used_again_once_it_is_free() -> None:
+    """After the first has closed, or in the very task that calls off one of which no attempt is running."""
+
+    @ds.activity
+    async def fails(ctx: ds.ActivityContext) -> None:
+        raise ds.ApplicationError("no")
+
+    async def again(ctx: ds.WorkflowContext) -> list[Any]:
+        done = [await do(ctx, echo, 1, activity_id="x"), await do(ctx, echo, 2, activity_id="x")]
+        backing_off = do(ctx, fails, activity_id="x", retry_policy=ds.RetryPolicy(initial_interval="1h"))
+        await ctx.sleep("1m")
+        backing_off.cancel()
+        with suppress(ds.ActivityError):
+            await backing_off
+        return [*done, await do(ctx, echo, 3, activity_id="x")]
+
+    sim = ds.Simulation([again])
+    handle = sim.start(again)
+    assert handle.result() == [1, 2, 3]
+    assert not handle.history().of("WorkflowTaskFailed")
+    checked(sim, again)

@@ -351,3 +351,143 @@ def test_one_that_ends_between_two_tasks_is_told_with_the_next() -> None:
     assert shape(handle.history()) == "Started [T] [T] Marker Marker Completed"
     assert at_s(handle.history(), "WorkflowTaskCompleted") == [9, 10]
     checked(sim, waits)
+
+
+def test_another_activity_under_a_recorded_marker_is_found_out() -> None:
+    """A local activity that was renamed, or two that changed places: the marker says whose it is."""
+
+    @ds.activity
+    async def first(ctx: ds.ActivityContext) -> int:
+        return 1
+
+    @ds.activity
+    async def second(ctx: ds.ActivityContext) -> int:
+        return 2
+
+    def code(*order: Any) -> Any:
+        @ds.workflow(name="two")
+        async def two(ctx: ds.WorkflowContext) -> Any:
+            got = [await local(ctx, activity) for activity in order]
+            await ctx.sleep("1h")
+            return got
+
+        return two
+
+    sim = ds.Simulation([code(first, second)], versions={"swapped": code(second, first)})
+    handle = sim.start("two")
+    sim.advance("1m")
+    sim.deploy("swapped")
+    sim.advance("3h")
+    assert handle.status == "RUNNING"
+    failed = only(handle.history(), "WorkflowTaskFailed")
+    assert failed["cause"] == "NON_DETERMINISTIC_ERROR"
+    said = "event 5: the history has a marker of local activity first, the code asked for local activity second"
+    assert said in failed["failure"].message
+    sim.deploy("base")
+    assert handle.result() == [1, 2]
+
+
+def test_the_loser_of_a_race_is_told_and_holds_the_task_no_longer() -> None:
+    """Cancelled, it leaves a marker that says so, and the workflow task ends: what comes next begins at once."""
+    told: list[str] = []
+
+    @ds.activity
+    async def slow(ctx: ds.ActivityContext) -> None:
+        try:
+            await ctx.sleep("100s")
+        except ds.CancelledError:
+            told.append("cancelled")
+            raise
+
+    async def races(ctx: ds.WorkflowContext) -> Any:
+        place, first = await ctx.race(local(ctx, nap, "1s"), local(ctx, slow, start_to_close_timeout="200s"))
+        await ctx.sleep("1s")
+        return place, first
+
+    sim = ds.Simulation([races])
+    handle = sim.start(races)
+    assert handle.result() == [0, "1s"]
+    assert sim.now_us == 2 * SECOND
+    assert told == ["cancelled"]
+    kinds = [(event.attributes.get("failure") or "done") for event in handle.history().of("MarkerRecorded")]
+    assert kinds[0] == "done" and kinds[1].kind == "canceled"
+    sim.run()
+    checked(sim, races, strict=True)
+
+
+def test_one_that_is_cancelled_in_a_back_off_is_not_begun_again() -> None:
+    """The retry in the worker's memory is forgotten with it, and the code hears of an activity that was cancelled."""
+    calls: Counter[str] = Counter()
+    activity = moody(9, calls)
+
+    async def gives_up(ctx: ds.WorkflowContext) -> Any:
+        working = local(ctx, activity, retry_policy=ds.RetryPolicy(initial_interval="5s"))
+        await local(ctx, nap, "2s")
+        working.cancel()
+        try:
+            return await working
+        except ds.ActivityError as error:
+            return f"{error.retry_state}: {type(error.cause).__name__}"
+
+    sim = ds.Simulation([gives_up])
+    handle = sim.start(gives_up)
+    assert handle.result() == "CANCEL_REQUESTED: CancelledFailure"
+    sim.run()
+    sim.advance("1m")
+    assert calls == {"moody": 1}
+    checked(sim, gives_up)
+
+
+def test_one_that_a_signal_cancels_over_a_heartbeat_of_its_task() -> None:
+    """It had begun in an earlier workflow task; a crash afterwards replays its cancellation."""
+
+    async def stops(ctx: ds.WorkflowContext) -> Any:
+        working = local(ctx, nap, "50s")
+        ctx.set_signal_handler("stop", working.cancel)
+        try:
+            await working
+        except ds.ActivityError as error:
+            await ctx.sleep("1h")
+            return type(error.cause).__name__
+
+    sim = ds.Simulation([stops])
+    handle = sim.start(stops)
+    sim.advance("10s")
+    handle.signal("stop")
+    sim.advance("10s")
+    assert shape(handle.history()) == "Started [T] [T] Signal [T] Marker TimerStarted"
+    for worker in sim.workers:
+        sim.crash(worker)
+    assert handle.result() == "CancelledFailure"
+    checked(sim, stops)
+
+
+def test_local_activities_and_others_share_one_count() -> None:
+    """Their ids are taken from it in the order in which they are asked for, as in the real SDK."""
+
+    async def mixed(ctx: ds.WorkflowContext) -> None:
+        await do(ctx, echo, 1)
+        await local(ctx, echo, 2)
+        await do(ctx, echo, 3)
+
+    sim = ds.Simulation([mixed])
+    handle = sim.start(mixed)
+    handle.result()
+    assert [event.attributes["activity_id"] for event in handle.history().of("ActivityTaskScheduled")] == ["1", "3"]
+    assert only(handle.history(), "MarkerRecorded")["details"]["data"][0]["activity_id"] == "2"
+    checked(sim, mixed)
+
+
+def test_several_in_a_row_keep_the_workflow_task_alive_together() -> None:
+    """None of them is long; the task is, and another one is asked for 8 s after it began, and after the next."""
+
+    async def works(ctx: ds.WorkflowContext) -> list[Any]:
+        return [await local(ctx, nap, "5s") for _ in range(4)]
+
+    sim = ds.Simulation([works])
+    handle = sim.start(works)
+    assert handle.result() == ["5s"] * 4
+    assert sim.now_us == 20 * SECOND
+    assert at_s(handle.history(), "WorkflowTaskCompleted") == [8, 16, 20]
+    assert len(caught_s(sim, "task_started")) == 4
+    checked(sim, works)

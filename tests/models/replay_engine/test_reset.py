@@ -181,20 +181,41 @@ def test_only_a_workflow_task_can_be_gone_back_to() -> None:
         handle.reset(5)
 
 
-def test_the_new_run_has_the_random_numbers_of_the_old() -> None:
-    """Else the code would disagree with the history that was copied."""
+@pytest.mark.parametrize("cache", ["cold", "warm"])
+def test_the_new_run_draws_other_random_numbers_from_the_reset_on(cache: Any) -> None:
+    """What was drawn before stays, or the code would disagree with the copied history; a key or an id that is drawn
+    behind it is not that of the old run, also of a generator that the code has kept."""
 
     async def draws(ctx: ds.WorkflowContext) -> list[str]:
-        first = await do(ctx, echo, str(ctx.uuid4()))
+        kept = ctx.random
+        first = await do(ctx, echo, f"{ctx.uuid4()} {kept.random()}")
         await ctx.sleep("1m")
-        return [first, await do(ctx, echo, str(ctx.uuid4()))]
+        return [first, await do(ctx, echo, str(ctx.uuid4())), await do(ctx, echo, str(kept.random()))]
 
-    sim = ds.Simulation([draws], strict=True, cache="cold")
+    sim = ds.Simulation([draws], strict=True, cache=cache)
     handle = sim.start(draws)
-    found = handle.result()
-    handle.reset(reset_point(handle, 1))
-    assert handle.result() == found
+    results = [handle.result()]
+    for _ in range(2):  # the second copies the first one's reset
+        handle.reset(reset_point(handle, 2))
+        results.append(handle.result())
+    assert results[0][0] == results[1][0] == results[2][0]
+    assert len({second for _, second, _ in results}) == 3
+    assert results[0][2] != results[1][2]
     checked(sim, draws, strict=True)
+
+
+def test_reset_to_its_first_task_a_run_draws_other_random_numbers_from_its_start() -> None:
+    """No code of the old run is left in the copied history."""
+
+    async def draws(ctx: ds.WorkflowContext) -> str:
+        return str(ctx.uuid4())
+
+    sim = ds.Simulation([draws])
+    handle = sim.start(draws)
+    first = handle.result()
+    handle.reset(reset_point(handle, 0))
+    assert handle.result() != first
+    checked(sim, draws)
 
 
 async def basket(ctx: ds.WorkflowContext) -> list[Any]:
@@ -286,4 +307,23 @@ def test_a_reset_of_a_reset_goes_back_to_before_a_childs_end(rpc_latency: str) -
     sim.advance("1s")
     sim.restart_server()
     assert handle.result() == ["a", "b"]
+    checked(sim, parent, child)
+
+
+def test_a_parent_waits_for_the_run_that_a_reset_of_its_child_began() -> None:
+    """The end of the run that was reset is nothing to it."""
+
+    async def child(ctx: ds.WorkflowContext) -> str:
+        await ctx.sleep("1h")
+        return "done"
+
+    async def parent(ctx: ds.WorkflowContext) -> str:
+        return await ctx.execute_child_workflow(child, id="c")
+
+    sim = ds.Simulation([parent, child])
+    handle = sim.start(parent)
+    sim.advance("10m")
+    sim.handle("c").reset(4)
+    assert handle.result() == "done"
+    assert sim.now_us == (60 + 10) * 60_000_000
     checked(sim, parent, child)

@@ -218,6 +218,34 @@ def test_a_query_is_answered_by_replay_where_no_cache_has_the_run(sim: ds.Simula
     checked(sim, basket)
 
 
+def test_a_query_is_not_answered_by_an_instance_that_was_left_behind() -> None:
+    """w1 has the run in its cache and no slot for it, so that w2 runs the later tasks: once w2 is gone, w1 must not
+    answer from what it has."""
+
+    async def holds_its_slot(ctx: ds.WorkflowContext) -> Any:
+        return await ctx.execute_local_activity(nap, "60s", start_to_close_timeout="2m")
+
+    code = [basket, holds_its_slot]
+    sim = ds.Simulation(code, max_concurrent_workflow_tasks=1)
+    sim.stop("w2")
+    handle = sim.start(basket)
+    handle.signal("add", 1)
+    assert handle.query("items") == [1]
+    slow = sim.start(holds_its_slot, task_timeout="200s")
+    sim.advance("1s")
+    sim.start_worker("w2")
+    handle.signal("add", 2)
+    sim.advance("15s")
+    sim.stop("w2")
+    sim.advance("1s")
+    identities = [event.attributes["identity"] for event in handle.history().of("WorkflowTaskCompleted")]
+    assert [identity.split("@")[0] for identity in identities] == ["w1", "w1", "w2"]
+    assert handle.query("items") == [1, 2]
+    handle.signal("close")
+    assert (handle.result(), slow.result()) == ([1, 2], "60s")
+    checked(sim, *code)
+
+
 def test_a_query_changes_nothing_in_the_code_that_goes_on(sim: ds.Simulation) -> None:
     """An answer is a copy, and an instance that was made for a query is not used for tasks."""
     handle = sim.start(basket)

@@ -1,8 +1,9 @@
-"""Strict replay compares what the real engine lets pass: arguments, time-outs, timer lengths, results."""
+"""Strict replay compares what the real engine lets pass: arguments, time-outs, timer lengths, targets, results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ def made(
     nap: str = "1m",
     child: Any = 7,
     result: str = "done",
+    signal: tuple[str, str, int] = ("nobody", "hello", 1),
+    cancels: str = "nobody",
 ) -> Callable[..., Any]:
     """The same commands each time, with other details."""
 
@@ -43,6 +46,10 @@ def made(
         )
         await ctx.sleep(nap)
         await ctx.execute_child_workflow(leaf, child, id="c-1")
+        whom, name, with_it = signal
+        for request in (ctx.external_workflow(whom).signal(name, with_it), ctx.external_workflow(cancels).cancel()):
+            with suppress(ds.ApplicationError):
+                await request
         return result
 
     return detailed
@@ -67,6 +74,10 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "timer": ({"nap": "2m"}, r"a timer of 1m .* with length '1m'.*length '2m'"),
     "child argument": ({"child": 8}, r"child workflow leaf .* with arguments \[7\]"),
     "result": ({"result": "other"}, "result 'done'.*result 'other'"),
+    "signal's target": ({"signal": ("somebody", "hello", 1)}, "target 'nobody'.*target 'somebody'"),
+    "signal's name": ({"signal": ("nobody", "bye", 1)}, "name 'hello'.*name 'bye'"),
+    "signal's argument": ({"signal": ("nobody", "hello", 2)}, r"arguments \[1\].*arguments \[2\]"),
+    "cancel's target": ({"cancels": "somebody"}, "target 'nobody'.*target 'somebody'"),
 }
 
 

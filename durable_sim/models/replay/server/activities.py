@@ -114,6 +114,7 @@ class Activities:
         task = ActivityTask(
             run.trace_id, run.run_id, activity.step, activity.name, None, tuple(activity.input), activity.attempt,
             activity.heartbeat_details, run.workflow_id, token, activity.options.heartbeat_us,
+            journal.number_of(run, activity.step),
         )  # fmt: skip
         journal.send(poller.process, poller.activity_task, task)
 
@@ -191,7 +192,7 @@ class Activities:
     def _refuse(self, task: ActivityTask, poller: Poller, outcome: Outcome) -> None:
         data = {"failure": outcome.failure.to_json()} if outcome.failure else None
         self._journal.home.world.trace.add(
-            trace.RESULT_REFUSED, task.execution, poller.process.worker_id, task.name, task.step, task.attempt, None,
+            trace.RESULT_REFUSED, task.execution, poller.process.worker_id, task.name, task.number, task.attempt, None,
             data,
         )  # fmt: skip
 

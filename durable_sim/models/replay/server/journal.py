@@ -13,6 +13,7 @@ from durable_sim.errors import InternalError
 from durable_sim.models.executions import Home
 from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.server.state import STARTED, PendingActivity, Run, new_event
+from durable_sim.models.replay.step_numbers import StepNumbers
 from durable_sim.models.replay.wire import Wire
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.world.alarms import Alarm
@@ -21,8 +22,9 @@ from durable_sim.world.alarms import Alarm
 class Journal:
     """One for each server."""
 
-    def __init__(self, home: Home, wire: Wire, minimum_delay_us: int = 0) -> None:
+    def __init__(self, home: Home, wire: Wire, numbers: StepNumbers, minimum_delay_us: int = 0) -> None:
         self.home = home
+        self.numbers = numbers
         self.wire = wire
         self.changed: dict[str, Run] = {}
         self._world = home.world
@@ -109,11 +111,17 @@ class Journal:
     ) -> None:
         """Leave a record in the trace."""
         if activity is None:
-            self._world.trace.add(kind, run.trace_id, worker, None, step, None, None, data)
+            number = None if step is None else self.number_of(run, step)
+            self._world.trace.add(kind, run.trace_id, worker, None, number, None, None, data)
         else:
+            number = self.number_of(run, activity.step)
             self._world.trace.add(
-                kind, run.trace_id, activity.worker, activity.name, activity.step, activity.attempt, None, data
+                kind, run.trace_id, activity.worker, activity.name, number, activity.attempt, None, data
             )
+
+    def number_of(self, run: Run, step: int) -> int:
+        """The number under which the trace shows a step."""
+        return self.numbers.of(run.trace_id, run.run_id, step)
 
 
 def _nobody(run: Run) -> None:

@@ -193,12 +193,14 @@ class Others:
         self._journal.later(self.deliver, run, request)
 
     def deliver(self, run: Run, request: PendingRequest) -> None:
-        """Take a signal or a request to cancel to its target, and tell the sender."""
+        """Take a signal or a request to cancel to its target, and tell the sender. One to itself finds nobody, as on
+        the real server."""
         if not run.open or run.requests.pop(request.initiated_event_id, None) is None:
             return
         told = run.history[request.initiated_event_id - 1].attributes
         target = self._runs.current(told["workflow_id"])
-        found = target is not None and target.open and told["run_id"] in (None, target.run_id)
+        stranger = told["workflow_id"] != run.workflow_id
+        found = stranger and target is not None and target.open and told["run_id"] in (None, target.run_id)
         if found and target is not None:
             if request.signal:
                 self._messages.signal(target, told["signal_name"], told["input"], "workflow")

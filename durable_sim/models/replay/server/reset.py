@@ -28,7 +28,7 @@ def rebuilt(base: Run, run_id: str, event_id: int, reason: str, now_us: int) -> 
     failed = {
         "scheduled_event_id": run.history[-1].attributes["scheduled_event_id"],
         "started_event_id": started,
-        "cause": "RESET_WORKFLOW",
+        "cause": kinds.RESET,
         "failure": Failure("ServerFailure", reason or "reset", kind="server"),
         "base_run_id": base.run_id,
         "new_run_id": run_id,

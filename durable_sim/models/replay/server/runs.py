@@ -236,9 +236,11 @@ class Runs:
         else:
             run.flush()
         run.status = status
-        run.next_run_id = None if follower is None else follower.run_id
+        if follower is not None:
+            run.next_run_id = follower.run_id
         run.cancel_alarms()
         journal.append(run, _ENDS[status], {name: value for name, value in told.items() if value is not None})
+        self._note_dropped(run)
         run.activities.clear()
         run.timers.clear()
         run.requests.clear()
@@ -247,6 +249,16 @@ class Runs:
         elif status == "CONTINUED_AS_NEW":
             journal.note(trace.CONTINUED_AS_NEW, run, data={"run": follower.number})
         self._ended(run)
+
+    def _note_dropped(self, run: Run) -> None:
+        """Where the execution goes on without this run, the trace says that nobody waits any more for what it began."""
+        root = self.current(run.trace_id)
+        if run.next_run_id is None and (root is None or root is run or not root.open):
+            return
+        for activity in run.activities.values():
+            self._journal.note(trace.TASK_COMPLETED, run, activity, {"cancelled": True})
+        for timer in run.timers.values():
+            self._journal.note(trace.TIMER_CANCELLED, run, step=timer.step)
 
     def _end_task(self, run: Run, *, forced: bool) -> None:
         """The workflow task ends with the run; one that a worker has is written down as failed."""

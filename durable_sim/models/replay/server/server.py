@@ -27,6 +27,7 @@ from durable_sim.models.replay.server.state import Run, StartOptions
 from durable_sim.models.replay.server.store import MemoryStore, Store
 from durable_sim.models.replay.server.timers import Timers
 from durable_sim.models.replay.server.workflow_tasks import TaskToken, WorkflowTasks
+from durable_sim.models.replay.step_numbers import StepNumbers
 from durable_sim.models.replay.wire import Wire
 from durable_sim.models.workers import WorkerProcess
 from durable_sim.workflows.commands import (
@@ -75,6 +76,7 @@ class Server:
     def __init__(self, home: Home, options: ServerOptions, store: Store | None = None) -> None:
         self.store = store if store is not None else MemoryStore(lasting=False)
         self.wire = Wire(home.world.env, options.rpc_us)
+        self.numbers = StepNumbers()
         self.wire.between = self._save if self.store.lasting else None
         self._home = home
         self._options = options
@@ -83,7 +85,7 @@ class Server:
 
     def _boot(self) -> None:
         """Make every part anew; nothing is in memory but what the store gives back."""
-        journal = self._journal = Journal(self._home, self.wire, self._options.minimum_delay_us)
+        journal = self._journal = Journal(self._home, self.wire, self.numbers, self._options.minimum_delay_us)
         self.wire.clock = journal
         queues = self._queues = Queues(self._options.pinned)
         runs = self._runs = Runs(journal, self._schedule, self._run_ended)
@@ -268,8 +270,20 @@ class Server:
         run.execution.result = run.execution.failure = None
         self._runs.add(run)
         journal.changed[run_id] = run
+        self._note_taken_up(base, run)
         self._recover(run)
         self.tasks.schedule(run)
+
+    def _note_taken_up(self, base: Run, run: Run) -> None:
+        """What a run made by a reset has pending is said to have begun in it; its children are those of the old one."""
+        journal = self._journal
+        for activity in run.activities.values():
+            journal.note(trace.TASK_SCHEDULED, run, activity)
+        for timer in run.timers.values():
+            data = {"duration_us": timer.due_us - journal.now_us}
+            journal.note(trace.TIMER_STARTED, run, data=data, step=timer.step)
+        for child in run.children.values():
+            self.numbers.hand_over(run.trace_id, base.run_id, run.run_id, child.step)
 
     def _to_open(self, workflow_id: str, what: str, action: Callable[[Run], None]) -> None:
         """Do something to the open run of a workflow. If the server is down now, that run is another object once it is
@@ -381,9 +395,8 @@ class Server:
             case SetPatch(id, deprecated):
                 details = {"patch-data": [{"id": id, "deprecated": deprecated}]}
                 journal.append(run, kinds.MARKER_RECORDED, {"marker_name": PATCH, "details": details} | told)
-                if not deprecated:
-                    run.patches.append(id)
-                    self._upsert(run, {kinds.CHANGE_VERSION: list(run.patches)}, told)
+                run.patches.append(id)
+                self._upsert(run, {kinds.CHANGE_VERSION: sorted(run.patches)}, told)
             case RecordMarker(name, details, failure):
                 more: dict[str, Any] = {} if failure is None else {"failure": failure}
                 marker = {"marker_name": name, "details": details} | more | told

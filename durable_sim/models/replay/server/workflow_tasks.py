@@ -18,7 +18,7 @@ from durable_sim.models.replay.events import Event
 from durable_sim.models.replay.server.journal import Journal
 from durable_sim.models.replay.server.queues import WORKFLOW, Poller, Queues, Waiting
 from durable_sim.models.replay.server.state import RUNNING, SCHEDULED, STARTED, Run, WorkflowTask
-from durable_sim.workflows.commands import CLOSING, Command, RejectUpdate, ScheduleActivity
+from durable_sim.workflows.commands import CLOSING, Command, RejectUpdate, RequestCancelActivity, ScheduleActivity
 from durable_sim.workflows.failures import SCHEDULE_TO_START, SERVER, START_TO_CLOSE, Failure
 from durable_sim.workflows.handlers import UpdateRequest
 from durable_sim.workflows.program import Note
@@ -299,6 +299,10 @@ class WorkflowTasks:
     def _refusal(self, run: Run, commands: Sequence[Command]) -> tuple[str, str] | None:
         if run.buffered and commands and isinstance(commands[-1], CLOSING):
             return UNHANDLED_COMMAND, "UnhandledCommand"
+        twice = _id_taken(run, commands)
+        if twice is not None:
+            message = f"ScheduleActivityDuplicateId: an activity with id {twice} is open, expected an id of its own"
+            return "SCHEDULE_ACTIVITY_DUPLICATE_ID", message
         if len(run.activities) + len(commands) <= PENDING_ACTIVITIES_MAX:
             return None
         wanted = sum(isinstance(command, ScheduleActivity) for command in commands)
@@ -338,3 +342,20 @@ class WorkflowTasks:
                 self._watch(run, task)
             case _:
                 self.enqueue(run)
+
+
+def _id_taken(run: Run, commands: Sequence[Command]) -> str | None:
+    """The id under which an activity is asked for while another one that has it is open."""
+    if not any(type(command) is ScheduleActivity for command in commands):
+        return None
+    open_ids = {activity.activity_id for activity in run.activities.values()}
+    for command in commands:
+        match command:
+            case ScheduleActivity(id=wanted):
+                if wanted in open_ids:
+                    return wanted
+                open_ids.add(wanted)
+            case RequestCancelActivity(target=step):  # closes it at once, unless an attempt is running
+                closed = (one for one in run.activities.values() if one.step == step and one.phase != STARTED)
+                open_ids -= {one.activity_id for one in closed}
+    return None
