@@ -34,20 +34,24 @@ def books(ledger: Sequence[Entry], balances: Mapping[str, Mapping[str, int]], ki
 def totals(
     ledger: Sequence[Entry], executions: Sequence[Execution], debts: Sequence[Debt], kinds: Kinds
 ) -> Iterator[Violation]:
-    """Where what stands in the ledger differs from what completed executions owe; open ones are left out."""
+    """Where what stands in the ledger differs from what completed executions owe; open ones are left out, and what is
+    irrevocable of failed ones. An undo counts for whoever had done what it undoes."""
     found: Counter[str] = Counter()
     owed: Counter[str] = Counter()
-    closed = {execution.id for execution in executions if execution.status != "open"}
+    statuses = {execution.id: execution.status for execution in executions}
+    doers: dict[int | None, str] = {entry.index: entry.execution for entry in ledger}
     for entry in ledger:
         kind = original(entry, kinds)
-        if entry.execution in closed and kinds[kind].owed == "exactly_once":
+        status = statuses.get(doers.get(entry.undoes, entry.execution), "open")
+        counts = status == "completed" or (status == "failed" and not kinds[kind].irrevocable)
+        if counts and kinds[kind].owed == "exactly_once":
             found[kind] += entry.quantity
     for execution, debt in zip(executions, debts, strict=True):
         if execution.status == "completed":
-            for (kind, _), quantity in debt.quantities.items():
-                if kinds[kind].owed == "exactly_once":
-                    owed[kind] += quantity
-    for kind in sorted(found | owed):
+            for key, quantity in debt.quantities.items():
+                if kinds[key.kind].owed == "exactly_once":
+                    owed[key.kind] += quantity
+    for kind in sorted({*found, *owed}):
         if found[kind] != owed[kind]:
             unit = kinds[kind].unit
             yield Violation(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from durable_sim.checks.ledgers import Kinds, kinds_of, name_of, original
+from durable_sim.checks.ledgers import EffectKey, Kinds, key_of, name_of, namer, original
 from durable_sim.checks.violations import Violation
 from durable_sim.simulation.run import Recording
 from durable_sim.world.ledger import Entry
@@ -19,24 +19,25 @@ CONSERVATION = "conservation"
 
 def conservation(recording: Recording) -> Iterator[Violation]:
     """The first moment at which an execution has given back more of something than it took, and books below zero."""
-    kinds = kinds_of(recording)
+    kinds = recording.effect_kinds
     yield from _given_back(recording.ledger, kinds)
     yield from _below_zero(recording.balances, kinds)
 
 
 def _given_back(ledger: Sequence[Entry], kinds: Kinds) -> Iterator[Violation]:
     """Whoever gives back what another execution took is found, too: it never had it."""
-    held: Counter[tuple[str, str, str]] = Counter()
-    breached: set[tuple[str, str, str]] = set()
+    held: Counter[tuple[str, EffectKey]] = Counter()
+    breached: set[tuple[str, EffectKey]] = set()
+    words = namer(map(key_of, ledger))
     for entry in ledger:
         kind = original(entry, kinds)
-        account = (entry.execution, kind, entry.subject)
+        key = key_of(entry)._replace(kind=kind)
+        account = (entry.execution, key)
         held[account] += entry.quantity
         if held[account] < 0 and account not in breached:
             breached.add(account)
             found = f"{-held[account]} {kinds[kind].unit} more given back than taken"
-            subject = name_of(kind, entry.subject)
-            yield Violation(CONSERVATION, entry.execution, subject, found, "at most what was taken", entry.time_us)
+            yield Violation(CONSERVATION, entry.execution, words(key), found, "at most what was taken", entry.time_us)
 
 
 def _below_zero(balances: Mapping[str, Mapping[str, int]], kinds: Kinds) -> Iterator[Violation]:

@@ -53,7 +53,9 @@ def _findings(function: Callable[[T], object], name: str, run: T) -> Iterator[st
     try:
         yield from _sentences(function(run), name)
     except AssertionError as failed:
-        yield str(failed) or f"a failed assertion {_place(function, failed.__traceback__)}"
+        said, *more = str(failed).splitlines() or [""]
+        place = _place(function, failed.__traceback__)
+        yield "\n".join([f"{said} ({place})" if said else f"a failed assertion {place}", *more])
     except _NoAnswer as answer:
         raise UserError(str(answer)) from None
     except Exception as error:

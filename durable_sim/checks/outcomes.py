@@ -32,8 +32,8 @@ Answer = Literal["same", "different", "inconclusive"]
 class Ending:
     """How an execution ended: the engine's status, and each effect that stands, with its quantity and how often.
 
-    Effects that are owed at least once are there or not, and only where it completed: a failure takes no mail back.
-    Those of best effort do not count.
+    Effects that are owed at least once are there or not, and only where it completed: a failure takes no mail back, and
+    nothing that is irrevocable. Those of best effort do not count.
     """
 
     status: Status
@@ -166,10 +166,11 @@ def _going_on(recording: Recording, execution: str) -> str | None:
 def _standing(execution: Execution, entries: Sequence[Entry], kinds: Kinds) -> tuple[tuple[str, int, int], ...]:
     counts: Counter[tuple[str, int]] = Counter()
     for entry in standing(entries):
-        owed, name = kinds[entry.kind].owed, name_of(entry.kind, entry.subject)
-        if owed == "exactly_once":
+        kind, name = kinds[entry.kind], name_of(entry.kind, entry.subject, entry.whose)
+        excused = kind.irrevocable and execution.status == "failed"
+        if kind.owed == "exactly_once" and not excused:
             counts[name, entry.quantity] += 1
-        elif owed == "at_least_once" and execution.status == "completed":
+        elif kind.owed == "at_least_once" and execution.status == "completed":
             counts[name, 0] = 1
     return tuple((name, quantity, count) for (name, quantity), count in sorted(counts.items()))
 

@@ -26,8 +26,9 @@ def saga_shape(recording: Recording) -> Iterator[Violation]:
     ledgers = entries_by_execution(recording)
     for execution in recording.executions:
         word = [entry for entry in ledgers[execution.id] if kinds[original(entry, kinds)].owed == "exactly_once"]
-        yield from _without_effect(execution, word, kinds)
-        yield from _forward_again(execution, word, kinds)
+        own = [entry for entry in word if entry.execution == execution.id]
+        yield from _without_effect(execution, own, kinds)
+        yield from _forward_again(execution, own, kinds)
         if execution.status != "open" and not recording.requests_under_way.get(execution.id):
             yield from _broken_off(execution, word, kinds)
 
@@ -55,8 +56,12 @@ def _forward_again(execution: Execution, word: Sequence[Entry], kinds: Kinds) ->
 
 
 def _broken_off(execution: Execution, word: Sequence[Entry], kinds: Kinds) -> Iterator[Violation]:
-    """Effects that stand although the execution has failed, or others of its effects were undone: one violation."""
-    left = [entry for entry in standing(word) if not _compensates(entry, kinds)]
+    """Effects that stand although the execution has failed, or others of its effects were undone: one violation.
+
+    What is irrevocable may stand.
+    """
+    revocable = (entry for entry in standing(word) if not kinds[entry.kind].irrevocable)
+    left = [entry for entry in revocable if not _compensates(entry, kinds)]
     undos = [entry for entry in word if _compensates(entry, kinds)]
     if left and (undos or execution.status == "failed"):
         after = f"after {name_of(undos[-1].kind, undos[-1].subject)}" if undos else "and no compensation was made"

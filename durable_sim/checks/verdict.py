@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from durable_sim.checks import balance, compensation, effects
-from durable_sim.checks.ledgers import Kinds, entries_by_execution, kinds_of
-from durable_sim.checks.owed import Debt, debts
+from durable_sim.checks.ledgers import Kinds, as_judged, entries_by_execution, kinds_of
+from durable_sim.checks.owed import Debt, debts, without_taken_back
 from durable_sim.checks.violations import BAD, VERDICTS, Verdict, Violation
 from durable_sim.checks.waiting import why_open
 from durable_sim.models.executions import Execution
@@ -31,10 +31,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One run: its executions, and the violations that concern the run as a whole."""
+    """One run: its executions, the violations that concern the run as a whole, and what was owed."""
 
     executions: tuple[Judged, ...]
     imbalances: tuple[Violation, ...]
+    owed: tuple[Debt, ...] = ()
 
     @property
     def violations(self) -> tuple[Violation, ...]:
@@ -50,16 +51,18 @@ class Judgement:
 def judge(recording: Recording, owed: Sequence[Debt] | None = None) -> Judgement:
     """Judge a finished run. `owed` may be passed where it is known from another run of the same scenario."""
     owed = debts(recording.scenario, recording.seed) if owed is None else owed
-    kinds, ledgers = kinds_of(recording), entries_by_execution(recording)
+    owed = without_taken_back(owed, recording)
+    kinds, ledger = kinds_of(recording), as_judged(recording.ledger, recording.scenario)
+    ledgers = entries_by_execution(recording, ledger)
     judged = tuple(
         _judge_one(recording, execution, ledgers[execution.id], debt, kinds)
         for execution, debt in zip(recording.executions, owed, strict=True)
     )
     imbalances = (
-        *balance.books(recording.ledger, recording.balances, kinds),
-        *balance.totals(recording.ledger, recording.executions, owed, kinds),
+        *balance.books(recording.ledger, recording.balances, recording.effect_kinds),
+        *balance.totals(ledger, recording.executions, owed, kinds),
     )
-    return Judgement(judged, imbalances)
+    return Judgement(judged, imbalances, tuple(owed))
 
 
 def _judge_one(
@@ -69,7 +72,8 @@ def _judge_one(
     found = {violation.kind for violation in violations}
     good: Verdict = "completed" if execution.status == "completed" else "compensated"
     verdict = next((kind for kind in BAD if kind in found), good)
-    return Judged(execution, verdict, violations, effects.repeats(entries, debt, kinds))
+    made = [entry for entry in entries if entry.execution == execution.id]
+    return Judged(execution, verdict, violations, effects.repeats(made, debt, kinds))
 
 
 def _violations(
@@ -83,9 +87,10 @@ def _violations(
         yield open_ended
     elif execution.status == "completed":
         yield from effects.lost(name, entries, debt, kinds)
-        yield from effects.orphaned(name, entries, debt.effects, kinds)
+        yield from effects.wrong_amounts(name, entries, debt, kinds)
+        yield from effects.orphaned(name, entries, debt, kinds)
     else:
-        yield from effects.orphaned(name, entries, {}, kinds)
+        yield from effects.orphaned(name, entries, None, kinds)
         if execution.status == "open":
             yield Violation("stuck", name, "execution", f"open, and {why_open(recording, name)}", "an end")
 

@@ -15,6 +15,7 @@ Verdict = Literal[
     "compensation_order",
     "lost_effect",
     "orphaned_effect",
+    "wrong_amount",
     "stuck",
     "inconclusive",
 ]
@@ -24,6 +25,7 @@ BAD: tuple[Verdict, ...] = (
     "compensation_order",
     "lost_effect",
     "orphaned_effect",
+    "wrong_amount",
     "stuck",
     "inconclusive",
 )

@@ -27,6 +27,7 @@ from durable_sim.simulation.scenario import (
     check_workflow,
     execution_ids,
     own_id,
+    problems_of_instead,
     problems_of_references,
 )
 from durable_sim.workflows.definitions import definition_of
@@ -59,6 +60,7 @@ def problems_of_names(data: Data) -> Iterator[str]:
     yield from _faults(data, specs, workload)
     yield from _stimuli(data, workload)
     yield from _owed(_table(data, "owed"), specs)
+    yield from _instead(_table(data, "instead"), specs)
 
 
 def _find(name: Any, path: str) -> tuple[Workload | None, list[str]]:
@@ -215,6 +217,11 @@ def _owed(given: Data, specs: Mapping[str, ServiceSpec]) -> Iterator[str]:
             yield f'{joined("owed", kind)}: found a table; write the kind of effect in quotes, as in "email.send"'
         elif kind not in kinds:
             yield f"{joined('owed', kind)}: {UnknownNameError('kind of effect', kind, kinds)}"
+
+
+def _instead(given: Data, specs: Mapping[str, ServiceSpec]) -> Iterator[str]:
+    named = {kind: other for kind, other in given.items() if isinstance(other, str)}
+    yield from (f"{joined('instead', kind)}: {error}" for kind, error in problems_of_instead(named, specs))
 
 
 def _table(data: Data, key: str) -> dict[str, Any]:

@@ -117,6 +117,7 @@ class ScenarioFile(_Strict):
     stimuli: tuple[StimulusEntry, ...] = ()
     calm_after: Span | None = None
     owed: dict[str, Owed] = {}
+    instead: dict[str, str] = {}
     model_options: dict[str, dict[str, Any]] = {}
     expect: dict[str, Annotated[dict[str, Any], AfterValidator(check_expectation)]] = {}
 
@@ -139,6 +140,7 @@ class ScenarioFile(_Strict):
             horizon=self.horizon,
             versions={name: find_workload(code).workflow() for name, code in self.versions.items()},
             owed=self.owed,
+            instead=self.instead,
             model_options=self.model_options,
             name=name,
         )

@@ -20,13 +20,15 @@ class EffectKind:
     """A kind of effect: what is owed of it, and in what it is counted.
 
     `owed`: money, stock and parcels are owed exactly once; a mail at least once, since no provider can do better; a
-    cancellation mail is best effort. `undoes` names the kind that this one undoes.
+    cancellation mail is best effort. `undoes` names the kind that this one undoes. What is `irrevocable` (a wire, a
+    credit check that is billed) nothing can undo: it is owed once like others, and may be left by who fails later.
     """
 
     name: str
     owed: Owed
     unit: str
     undoes: str | None = None
+    irrevocable: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self, f"effect kind {self.name!r}")
@@ -36,8 +38,8 @@ class Entry(NamedTuple):
     """One effect.
 
     `quantity` is in the kind's unit, negative for an undo; `reference` is the service's own id; `undoes` the index of
-    the entry undone; `sent_us` when the request behind it left the caller; `subject` tells apart effects of one kind
-    that an execution owes side by side (two stock items, two mails).
+    the entry undone; `sent_us` when the request behind it left the caller. `subject` and `whose` tell apart effects of
+    one kind that an execution owes side by side: of what (two stock items, two mails), and for whom.
     """
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
@@ -51,6 +53,7 @@ class Entry(NamedTuple):
     undoes: int | None
     call: int
     sent_us: int
+    whose: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The entry as plain data."""

@@ -73,21 +73,33 @@ class Request:
         """The service's clock."""
         return self._ground.now_us
 
-    def apply(self, kind: str, subject: str = "", quantity: int = 1, reference: str = "") -> Effect:
-        """Say that an effect of this kind takes place (now, or at the commit of the transaction it belongs to)."""
-        return self._apply(kind, subject, quantity, reference, None)
+    def apply(
+        self, kind: str, subject: str = "", quantity: int = 1, reference: str = "", *, whose: object = ""
+    ) -> Effect:
+        """Say that an effect of this kind takes place (now, or at the commit of the transaction it belongs to).
+
+        `subject` says of what, `whose` for whom: a customer, an address. Two for one customer and none for another are
+        not what is owed.
+
+        Raises:
+            UnknownNameError: the service does not declare this kind of effect.
+        """
+        return self._apply(kind, subject, quantity, reference, str(whose), None)
 
     def undo(self, effect: Effect, kind: str, reference: str = "") -> Effect:
         """Say that an effect of this kind takes place which undoes an earlier one."""
-        return self._apply(kind, effect.entry.subject, -effect.entry.quantity, reference, effect)
+        entry = effect.entry
+        return self._apply(kind, entry.subject, -entry.quantity, reference, entry.whose, effect)
 
-    def _apply(self, kind: str, subject: str, quantity: int, reference: str, undoes: Effect | None) -> Effect:
+    def _apply(
+        self, kind: str, subject: str, quantity: int, reference: str, whose: str, undoes: Effect | None
+    ) -> Effect:
         if kind not in self.kinds:
             raise UnknownNameError(f"kind of effect of service {self.service}", kind, sorted(self.kinds))
         execution, step, _ = self.sender
         kind = f"{self.service}.{kind}"
         effect = Effect(
-            Entry(-1, -1, kind, execution, step, subject, quantity, reference, None, self.number, self.sent_us)
+            Entry(-1, -1, kind, execution, step, subject, quantity, reference, None, self.number, self.sent_us, whose)
         )
         if self.transaction is None:
             self.enter(effect, undoes)
@@ -102,6 +114,8 @@ class Request:
         entry = effect.entry = effect.entry._replace(index=len(ledger), time_us=self.now_us, undoes=undone)
         ledger.add(entry)
         detail = {"effect": entry.index, "kind": entry.kind, "subject": entry.subject, "quantity": entry.quantity}
+        if entry.whose:
+            detail["whose"] = entry.whose
         if entry.undoes is not None:
             detail["undoes"] = entry.undoes
         self.note(trace.EFFECT_APPLIED, detail)

@@ -10,7 +10,7 @@ from durable_sim.world.faults import Script
 from durable_sim.world.ground import Ground
 from durable_sim.world.ledger import EffectKind
 from durable_sim.world.network import Network
-from durable_sim.world.services.base import Service, ServiceSpec
+from durable_sim.world.services.base import Service, ServiceSpec, books_of
 
 
 class World(Ground):
@@ -35,6 +35,10 @@ class World(Ground):
     def effect_kinds(self) -> dict[str, EffectKind]:
         """What kinds of effect the services of this world can have, by name."""
         return {kind.name: kind for service in self.services.values() for kind in service.effect_kinds()}
+
+    def balances(self) -> dict[str, Mapping[str, int]]:
+        """The services' own books, by kind of effect and subject."""
+        return {kind: amounts for service in self.services.values() for kind, amounts in books_of(service).items()}
 
 
 def _check_tables(specs: Mapping[str, ServiceSpec]) -> None:

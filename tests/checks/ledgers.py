@@ -27,9 +27,11 @@ KINDS = {
         EffectKind("mail.send", "at_least_once", "mails"),
         EffectKind("mail.recall", "at_least_once", "mails", undoes="mail.send"),
         EffectKind("mail.sorry", "best_effort", "mails"),
+        EffectKind("bank.wire", "exactly_once", "cents", irrevocable=True),
     )
 }
 CHARGE, RESERVE, SHIP, MAIL, SORRY = "pay.charge", "stock.reserve", "ship.send", "mail.send", "mail.sorry"
+WIRE = "bank.wire"
 UNDO = {CHARGE: "pay.refund", RESERVE: "stock.release", MAIL: "mail.recall"}
 
 
@@ -42,10 +44,11 @@ def did(
     subject: str = "",
     quantity: int = 1,
     execution: str = "o-1",
+    whose: str = "",
 ) -> Entry:
     """An effect that took place at a time; its request was sent just then, if nothing else is said."""
     sent_us = at if sent is None else sent
-    return Entry(-1, at, kind, execution, step, subject, quantity, "", None, 1, sent_us)
+    return Entry(-1, at, kind, execution, step, subject, quantity, "", None, 1, sent_us, whose)
 
 
 def undid(
@@ -58,10 +61,11 @@ def undid(
     subject: str = "",
     quantity: int = 1,
     execution: str = "o-1",
+    whose: str = "",
 ) -> Entry:
     """An undo of the entry at a place (None: of nothing), of an effect of this kind."""
-    effect = did(UNDO[kind], at, sent=sent, step=step, subject=subject, quantity=-quantity, execution=execution)
-    return effect._replace(undoes=place)
+    what = {"subject": subject, "quantity": -quantity, "execution": execution, "whose": whose}
+    return did(UNDO[kind], at, sent=sent, step=step, **what)._replace(undoes=place)  # type: ignore[arg-type]
 
 
 def ledger(*entries: Entry) -> list[Entry]:

@@ -80,23 +80,43 @@ def test_a_generator_may_yield_sentences_and_then_fail() -> None:
         yield "first"
         raise AssertionError("second")
 
-    assert found(two) == ["first", "second"]
+    first, second = found(two)
+    assert first == "first" and second.startswith("second (in two, test_invariants.py line ")
 
 
 def test_a_failed_assertion_is_a_violation_with_its_message() -> None:
-    """Or, where it has none, with the function, the file, the line and the text of the assertion."""
+    """And with the function, the file, the line and the text of the assertion, in its first line: a story shows no
+    more than that."""
 
     def told(run: Any) -> None:
-        raise AssertionError("money is missing")
+        raise AssertionError("money is missing\n + where")
 
     def bare(run: Any) -> None:
         if run:
             raise AssertionError
 
     line = bare.__code__.co_firstlineno + 2
-    assert found(told) == ["money is missing"]
+    first = told.__code__.co_firstlineno + 1
+    assert found(told) == [
+        f"money is missing (in told, test_invariants.py line {first}: "
+        'raise AssertionError("money is missing\\n + where"))\n + where'
+    ]
     assert found(bare, True) == [f"a failed assertion in bare, test_invariants.py line {line}: raise AssertionError"]
     assert found(bare, False) == []
+
+
+def test_the_place_is_in_the_function_that_another_one_wraps() -> None:
+    """Not in the one around it: the test under `every_crash` is the user's, what calls it is not."""
+
+    def bare(run: Any) -> None:
+        raise AssertionError
+
+    space: dict[str, Any] = {"wraps": functools.wraps, "bare": bare}
+    exec("@wraps(bare)\ndef around(run):\n    return bare(run)\n", space)
+    line = bare.__code__.co_firstlineno + 1
+    assert found(space["around"]) == [
+        f"a failed assertion in bare, test_invariants.py line {line}: raise AssertionError"
+    ]
 
 
 def helper(run: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from durable_sim.checks.ledgers import EffectKey
 from durable_sim.checks.owed import Debt
 from durable_sim.checks.verdict import Judgement, judge
 from durable_sim.checks.violations import BAD, GOOD
@@ -13,7 +14,8 @@ from durable_sim.models.executions import Status
 from durable_sim.world.ledger import Entry
 from tests.checks.ledgers import CHARGE, MAIL, RESERVE, did, execution, recording, undid
 
-OWES = Debt(True, {(CHARGE, ""): 1, (MAIL, ""): 1}, {(CHARGE, ""): 1, (MAIL, ""): 1})
+ONE_OF_EACH = {EffectKey(CHARGE, ""): 1, EffectKey(MAIL, ""): 1}
+OWES = Debt(True, ONE_OF_EACH, ONE_OF_EACH)
 OWES_NOTHING = Debt(True, {}, {})
 FAILS = Debt(False, {}, {})
 
@@ -111,6 +113,22 @@ def test_duplicates_and_the_order_of_compensations_are_looked_at_wherever_it_end
 def test_repeated_mails_are_counted() -> None:
     """Beyond the one that is owed."""
     assert judged(did(CHARGE), did(MAIL), did(MAIL), did(MAIL)).executions[0].repeats == 2
+
+
+def test_what_another_execution_takes_back_is_no_repeat_of_ones_own() -> None:
+    """The recall is the other one's mail; it is counted for whoever sent it."""
+    entries = did(CHARGE), did(MAIL), undid(1, MAIL, execution="o-2")
+    both = recording(*entries, executions=(execution("o-1"), execution("o-2")))
+    assert [one.repeats for one in judge(both, (OWES, OWES_NOTHING)).executions] == [0, 1]
+
+
+def test_amounts_are_asked_of_completed_executions_and_of_no_others() -> None:
+    """A failed one owes no amount; one that completed is told which it has, and which it owes."""
+    debt = Debt(True, {EffectKey(CHARGE, ""): 1}, {EffectKey(CHARGE, ""): 40})
+    assert words(judged(did(CHARGE, quantity=50), owed=debt)) == [("wrong_amount", CHARGE, "50 cents", "40 cents")]
+    assert judged(did(CHARGE, quantity=50), owed=debt).counts() == {"wrong_amount": 1}
+    assert judged(did(CHARGE, quantity=40), owed=debt).counts() == {"completed": 1}
+    assert words(judged(did(CHARGE, quantity=50), undid(0, CHARGE, quantity=50), owed=debt, status="failed")) == []
 
 
 def test_the_scenario_may_owe_more_of_a_mail() -> None:

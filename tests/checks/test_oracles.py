@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import durable_sim as ds
 from durable_sim.checks.conservation import conservation
-from durable_sim.checks.oracles import ORACLES, oracles_of
+from durable_sim.checks.oracles import ORACLES, findings, oracle_name, oracles_of
 from durable_sim.checks.saga_shape import saga_shape
 from durable_sim.checks.violations import Violation
-from durable_sim.errors import UnknownNameError
+from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.orders import correct_order
 from durable_sim.simulation.run import Recording
 
@@ -39,6 +40,34 @@ def test_the_table_names_every_oracle() -> None:
     """As commands and reports do."""
     names = ("saga_shape", "conservation", "no_zombie_commits", "same_outcome", "liveness", "replays")
     assert tuple(ORACLES) == names
+
+
+def test_an_oracle_of_the_package_has_a_name() -> None:
+    """By which a token and a test to paste say what was asked; a user's own has none."""
+    assert [oracle_name(oracle) for oracle in ORACLES.values()] == [*ORACLES]
+    assert oracle_name(mine) is None
+
+
+def test_what_an_oracle_gives_is_what_it_finds() -> None:
+    """As an iterator or as a list; an empty one finds nothing."""
+    run: Any = ds.run(correct_order(), {"order_id": "o-1"}).recording
+    assert [one.kind for one in findings(mine, run)] == ["mine"]
+    assert list(findings(lambda recording: list(mine(recording)), run)) == list(mine(run))
+    assert list(findings(lambda recording: [], run)) == []
+
+
+@pytest.mark.parametrize(("answer", "shown"), [(None, "None (NoneType)"), (["late"], "'late' (str)"), (1, "1 (int)")])
+def test_an_oracle_that_gives_no_violations_is_the_users_error(answer: Any, shown: str) -> None:
+    """None too: it may stand for a `return` that was forgotten."""
+
+    def vague(recording: Recording) -> Any:
+        return answer
+
+    with pytest.raises(UserError) as caught:
+        list(findings(vague, None))  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        f"oracle vague gave {shown}, expected violations: `yield Violation(...)` for each, `return []` for none"
+    )
 
 
 def test_the_table_cannot_be_changed() -> None:

@@ -255,8 +255,8 @@ def test_a_double_charge_after_a_crash_is_another_outcome(keys: bool) -> None:
     else:
         (violation,) = found
         assert (violation.kind, violation.execution, violation.subject) == ("same_outcome", "o-1", "outcome")
-        assert "payments.charge (4000) x 2, shipping.schedule standing" in violation.found
-        assert "payments.charge (4000), shipping.schedule standing, as without faults" in violation.expected
+        assert "payments.charge for customer of o-1 (4000) x 2, shipping.schedule for o-1 standing" in violation.found
+        assert "payments.charge for customer of o-1 (4000), shipping" in violation.expected
         assert violation.time_us is None
 
 

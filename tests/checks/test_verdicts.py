@@ -135,6 +135,20 @@ async def forgets_to_refund(ctx: ds.WorkflowContext, order: Any) -> None:
         raise
 
 
+async def charges_more_after_trouble(ctx: ds.WorkflowContext, order: Any) -> None:
+    try:
+        await do(ctx, charge, 40)
+    except ds.ActivityError:
+        await do(ctx, charge, 50)
+
+
+async def charges_the_same_after_trouble(ctx: ds.WorkflowContext, order: Any) -> None:
+    try:
+        await do(ctx, charge, 40)
+    except ds.ActivityError:
+        await do(ctx, charge, 40)
+
+
 async def only_charges(ctx: ds.WorkflowContext, order: Any) -> None:
     await do(ctx, charge)
 
@@ -164,6 +178,12 @@ PLANTS = {
     "compensation_order": Plant(undoes_first_in_first_out, undoes_last_in_first_out, "compensated", (no_parcel(),)),
     "lost_effect": Plant(swallows_a_failure, tries_a_failure_again, "completed", (no_parcel(),)),
     "orphaned_effect": Plant(forgets_to_refund, undoes_last_in_first_out, "compensated", (no_parcel(),)),
+    "wrong_amount": Plant(
+        charges_more_after_trouble,
+        charges_the_same_after_trouble,
+        "completed",
+        (ds.Script("payments", "charge", 1, "refuse"),),
+    ),
     "stuck": Plant(only_charges, only_charges, "completed", (ds.Crash(after="execution_started"),), "regular"),
     "inconclusive": Plant(sleeps_too_long, sleeps_long, "completed"),
 }
@@ -630,19 +650,13 @@ def test_books_that_differ_from_the_ledger_are_an_imbalance(kind: type[Till], fo
     assert run(takes, services=tills(Till)).ok
 
 
-def test_an_amount_that_nobody_owes_is_an_imbalance() -> None:
+def test_an_amount_that_nobody_owes_is_told_of_the_order_and_of_the_run() -> None:
     """A wrong amount under a fault is one charge, as owed, but not the money that is owed."""
-
-    async def charges_more_after_trouble(ctx: ds.WorkflowContext, order: Any) -> None:
-        try:
-            await do(ctx, charge, 40)
-        except ds.ActivityError:
-            await do(ctx, charge, 50)
-
     found = run(charges_more_after_trouble, ds.Script("payments", "charge", 1, "refuse"))
-    (violation,) = found.violations
-    assert violation.kind == "imbalance"
-    assert (violation.found, violation.expected) == ("5000 cents", "4000 cents for what is completed")
+    assert [(one.kind, one.execution, one.subject, one.found, one.expected) for one in found.violations] == [
+        ("wrong_amount", "o-1", "payments.charge", "5000 cents", "4000 cents"),
+        ("imbalance", None, "payments.charge", "5000 cents", "4000 cents for what is completed"),
+    ]
 
 
 def test_stock_left_behind_shows_in_the_balance_too() -> None:

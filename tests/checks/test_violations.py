@@ -32,6 +32,7 @@ def test_verdicts_are_the_good_ones_and_then_the_bad_ones_with_the_worst_first()
         "compensation_order",
         "lost_effect",
         "orphaned_effect",
+        "wrong_amount",
         "stuck",
         "inconclusive",
     )

@@ -247,6 +247,22 @@ def test_an_unreadable_time_of_a_fault_is_told_with_its_key(key: str) -> None:
             '[owed]\n"email.snd" = "exactly_once"',
             "owed.\"email.snd\": unknown kind of effect 'email.snd': did you mean ",
         ),
+        (
+            '[instead]\n"email.snd" = "payments.charge"',
+            "instead.\"email.snd\": unknown kind of effect that undoes nothing 'email.snd': did you mean ",
+        ),
+        (
+            '[instead]\n"email.send" = "payments.chrge"',
+            "instead.\"email.send\": unknown kind of effect that undoes nothing 'payments.chrge': did you mean ",
+        ),
+        (
+            '[instead]\n"email.send" = "payments.charge"',
+            'instead."email.send": is counted in mails, and payments.charge in cents: expected the same',
+        ),
+        (
+            '[instead]\nemail.send = "payments.charge"',
+            'instead.email: found {"send": "payments.charge"}, expected text in quotes',
+        ),
         ("[model_options.replai]", "model_options.replai: unknown execution model 'replai': did you mean 'replay'?"),
         (
             '[model_options.replay]\nrpc_latncy = "1s"',
@@ -491,7 +507,20 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
 KEYS = [
     *("question", "workload", "parameters", "versions", "models", "seed", "workers", "horizon", "arrivals"),
     *("inputs", "services", "faults", "owed", "expect", "model_options", "payments", "inventory", "charge", "kind"),
-    *("at", "after", "options", "stock", "operations", "outage", "latency", "p50", "replay", "only", "worker"),
+    *(
+        "at",
+        "instead",
+        "after",
+        "options",
+        "stock",
+        "operations",
+        "outage",
+        "latency",
+        "p50",
+        "replay",
+        "only",
+        "worker",
+    ),
     *("service", "operation", "execution", "count", "of", "version", "id", "LogNormal", "crash", "str"),
 ]
 VALUES = ["crash", "script", "replay", "orders.correct", "3s", "0s", "payments", "charge", "w1", "v1", "all", "a:b"]

@@ -189,6 +189,14 @@ def test_what_a_file_says_is_what_is_loaded() -> None:
     assert scenario.model_options["regular_rerun"] == {"reruns_max": 1}
 
 
+def test_what_counts_as_something_else_is_loaded_and_dumped() -> None:
+    """`instead` reaches the scenario, and its dump reads the same."""
+    file = load_text('question = "?"\nworkload = "payments"\n[instead]\n"acquirer.payout" = "acquirer.charge"\n')
+    assert file.scenario(0).instead == {"acquirer.payout": "acquirer.charge"}
+    assert load_text(dump(file)) == file
+    assert load_text(SMALLEST).scenario(0).instead == {}
+
+
 def test_a_workload_makes_as_many_inputs_as_there_are_arrivals() -> None:
     """The made inputs depend on the seed, and on nothing else."""
     file = load_text(SMALLEST + "[arrivals]\ncount = 5\n")

@@ -7,76 +7,92 @@ from typing import Any
 
 import pytest
 
-from durable_sim.checks.owed import key_of
+from durable_sim.checks.ledgers import key_of
 from durable_sim.library import WORKLOADS
 from durable_sim.randomness import Randomness
 
 MODELS = ("regular", "regular_rerun", "status_columns", "status_columns_transactional", "replay")
 ORDER = {"order_id": "o-1", "items": [{"sku": "book", "quantity": 2}, {"sku": "lamp", "quantity": 1}]}
-ORDERED = {
-    ("payments.charge", ""): 1,
-    ("inventory.reserve", "book"): 1,
-    ("inventory.reserve", "lamp"): 1,
-    ("email.send", "order-confirmation"): 1,
-    ("shipping.schedule", ""): 1,
-    ("orders.complete", ""): 1,
-}
+Effects = dict[tuple[str, str, str], int]
+"""How many there are: of what kind, of what, for whom."""
+
+
+def ordered(customer: str) -> Effects:
+    """What an order leaves behind."""
+    return {
+        ("payments.charge", "", customer): 1,
+        ("inventory.reserve", "book", ""): 1,
+        ("inventory.reserve", "lamp", ""): 1,
+        ("email.send", "order-confirmation", customer): 1,
+        ("shipping.schedule", "", "o-1"): 1,
+        ("orders.complete", "", "o-1"): 1,
+    }
+
+
+ORDERED = ordered("customer of o-1")
 BRANCHES = ("clicks", "orders", "returns", "views")
-OWED: dict[str, tuple[Any, dict[tuple[str, str], int]]] = {
+OWED: dict[str, tuple[Any, Effects]] = {
     "orders.correct": (ORDER, ORDERED),
     "orders.article": (ORDER, ORDERED),
     "orders.plain": (ORDER, ORDERED),
-    "orders.saga": (ORDER, ORDERED),
+    "orders.saga": (ORDER, ordered("ada")),
     "orders.database": (
         ORDER,
         {key: 1 for key in ORDERED if key[0] in ("inventory.reserve", "orders.complete")},
     ),
     "payments": (
         {"payment_id": "p-1"},
-        {("acquirer.charge", ""): 1, ("acquirer.payout", ""): 1, ("email.send", "receipt"): 1},
+        {("acquirer.charge", "", "ada"): 1, ("acquirer.payout", "", "shop"): 1, ("email.send", "receipt", "ada"): 1},
     ),
     "onboarding": (
         {"user_id": "u-1"},
         {
-            ("accounts.open", ""): 1,
-            ("accounts.provision", "workspace"): 1,
-            ("email.send", "welcome"): 1,
-            ("email.send", "guide"): 1,
+            ("accounts.open", "", "u-1"): 1,
+            ("accounts.provision", "workspace", "u-1"): 1,
+            ("email.send", "welcome", "u-1"): 1,
+            ("email.send", "guide", "u-1"): 1,
         },
     ),
-    "drip": ({"user_id": "u-1"}, {("email.send", mail): 1 for mail in ("welcome", "guide", "highlight")}),
+    "drip": ({"user_id": "u-1"}, {("email.send", mail, "u-1"): 1 for mail in ("welcome", "guide", "highlight")}),
     "trials": (
         {"trial_id": "t-1"},
         {
-            ("subscriptions.start_trial", ""): 1,
-            ("email.send", "expiration-warning"): 1,
-            ("subscriptions.end_trial", ""): 1,
+            ("subscriptions.start_trial", "", "t-1"): 1,
+            ("email.send", "expiration-warning", "t-1"): 1,
+            ("subscriptions.end_trial", "", "t-1"): 1,
         },
     ),
-    "approvals": ({"purchase_id": "p-1", "amount": 40}, {("email.send", "please-decide"): 1}),  # nobody decides
+    "approvals": (
+        {"purchase_id": "p-1", "amount": 40},
+        {("email.send", "please-decide", "approver of p-1"): 1},  # nobody decides
+    ),
     "reports": (
         {"report_id": "r", "days": 2},
-        {(kind, f"r/day-{day}"): 1 for kind in ("storage.write", "email.send") for day in (1, 2)},
+        {
+            (kind, f"r/day-{day}", whose): 1
+            for kind, whose in (("storage.write", ""), ("email.send", "the board"))
+            for day in (1, 2)
+        },
     ),
     "pipelines": (
         {"batch_id": "b"},
-        {("storage.write", f"b/{name}"): 1 for name in (*BRANCHES, "published")},
+        {("storage.write", f"b/{name}", ""): 1 for name in (*BRANCHES, "published")},
     ),
     "training": (
         {"job_id": "j", "epochs": 3},
-        {("storage.write", "models/j"): 1, **{("compute.train", f"epoch {epoch}"): 1 for epoch in (1, 2, 3)}},
+        {("storage.write", "models/j", ""): 1, **{("compute.train", f"epoch {epoch}", "j"): 1 for epoch in (1, 2, 3)}},
     ),
     "notifications": (
         {"message_id": "n", "recipients": 3},
-        {("email.send", f"to r-{number}"): 1 for number in (1, 2, 3)},
+        {("email.send", f"to r-{number}", f"r-{number}"): 1 for number in (1, 2, 3)},
     ),
 }
 
 
-def standing(ledger: Any) -> dict[tuple[str, str], int]:
-    """The effects that were not undone, by kind and subject."""
+def standing(ledger: Any) -> Effects:
+    """The effects that were not undone, by kind and subject, and for whom they are."""
     undone = {entry.undoes for entry in ledger}
-    return dict(Counter(key_of(entry) for entry in ledger if entry.undoes is None and entry.index not in undone))
+    return dict(Counter(tuple(key_of(entry)) for entry in ledger if entry.undoes is None and entry.index not in undone))
 
 
 def test_every_workload_is_in_the_table() -> None:

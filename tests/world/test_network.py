@@ -89,7 +89,13 @@ def test_the_records_of_a_call_say_whose_it_is(bench: Bench, caller: Callable[..
     for record in asked.records:
         assert record[3:9] == ("o-7", "w2", "payments.charge", 2, 1, 2)
     (effect,) = [record for record in asked.records if record.kind == kinds.EFFECT_APPLIED]
-    assert effect.data == {"effect": 1, "kind": "payments.charge", "subject": "", "quantity": 4_000}
+    assert effect.data == {
+        "effect": 1,
+        "kind": "payments.charge",
+        "subject": "",
+        "quantity": 4_000,
+        "whose": "ann",
+    }
 
 
 def test_an_effect_is_entered_with_its_time_and_sender(bench: Bench) -> None:
@@ -109,6 +115,7 @@ def test_an_effect_is_entered_with_its_time_and_sender(bench: Bench) -> None:
         "undoes": None,
         "call": 1,
         "sent_us": SECOND,
+        "whose": "ann",
     }
 
 

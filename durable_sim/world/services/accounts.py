@@ -50,7 +50,7 @@ class Accounts(Service):
         self._closed.check(request.subject, reference)
         known = self._open.get(user)
         if known is None or known.gone:
-            self._open[user] = self._hold(request, "open", "", reference)
+            self._open[user] = self._hold(request, "open", "", user, reference)
         return {"user": user}
 
     @operation
@@ -68,7 +68,7 @@ class Accounts(Service):
         if idempotency_key is None or idempotency_key not in self._keys:
             if idempotency_key is not None:
                 self._keys.add(idempotency_key)
-            self._hold(request, "provision", what, reference)
+            self._hold(request, "provision", what, user, reference)
         return {"user": user, "what": what}
 
     @operation
@@ -88,8 +88,8 @@ class Accounts(Service):
                 books[held.kind][held.subject] = books[held.kind].get(held.subject, 0) + 1
         return books
 
-    def _hold(self, request: Request, kind: str, subject: str, reference: str | None) -> _Holding:
-        effect = request.apply(kind, subject, reference=f"{kind}_{len(self._holdings) + 1}")
+    def _hold(self, request: Request, kind: str, subject: str, user: str, reference: str | None) -> _Holding:
+        effect = request.apply(kind, subject, reference=f"{kind}_{len(self._holdings) + 1}", whose=user)
         holding = _Holding(kind, subject, reference, effect)
         self._holdings.append(holding)
         return holding

@@ -111,7 +111,8 @@ class Acquirer(Payments):
 
     def _enter(self, request: Request, kind: str, book: list[_Held], who: str, amount: float, reference: str) -> str:
         number, cents = f"{kind}_{len(book) + 1}", round(amount * 100)
-        book.append(_Held(number, who, cents, reference, request.apply(kind, quantity=cents, reference=number)))
+        effect = request.apply(kind, quantity=cents, reference=number, whose=who)
+        book.append(_Held(number, who, cents, reference, effect))
         return number
 
     def _end(self, request: Request, held: _Held, kind: str) -> str:

@@ -37,7 +37,8 @@ class Service:
     """Base of all simulated services.
 
     Class attributes to set: `effects`, the kinds of effect that the service can have; `processing_share`, the part of a
-    call's latency that passes between the arrival of the request and the effect.
+    call's latency that passes between the arrival of the request and the effect, from 0 to 1. All other state belongs
+    to the instance, made in `__init__`: each run has a fresh one, and what a class keeps would leak into the next run.
     """
 
     effects: ClassVar[tuple[EffectKind, ...]] = ()
@@ -153,7 +154,8 @@ class ServiceSpec:
     def __post_init__(self) -> None:
         if not (isinstance(self.service, type) and issubclass(self.service, Service)):
             raise UserError(f"ServiceSpec: service is {self.service!r}, expected a class derived from Service")
-        _check_undone(self.service)
+        _check_effects(self.service)
+        _check_share(self.service)
         _check_timeout(self.client_timeout)
         for name in self.operations:
             self.service.signature(self.service.__name__.lower(), name)
@@ -163,16 +165,55 @@ class ServiceSpec:
             raise UserError(f"service {self.service.__name__}: options {dict(self.options)}: {error}") from None
 
     def create(self, name: str, database: Database | None) -> Service:
-        """A fresh service of this kind."""
-        return self.service(name, database, **self.options)
+        """A fresh service of this kind.
+
+        Raises:
+            UserError: its constructor leaves out that of `Service`.
+        """
+        made = self.service(name, database, **self.options)
+        if not (hasattr(made, "name") and hasattr(made, "database")):
+            raise UserError(
+                f"service {self.service.__name__}: its __init__ is done and there is no name, expected that it begins "
+                "with super().__init__(name, database)"
+            )
+        return made
 
 
-def _check_undone(service: type[Service]) -> None:
-    """What an effect undoes must be an effect of the same service."""
-    known = [kind.name for kind in service.effects]
+def _check_effects(service: type[Service]) -> None:
+    """What an effect undoes must be an effect of the same service, and one that can be undone."""
+    known = {kind.name: kind for kind in service.effects}
     for kind in service.effects:
         if kind.undoes is not None and kind.undoes not in known:
             raise UnknownNameError(f"effect that {service.__name__}.{kind.name} undoes", kind.undoes, known)
+        if kind.undoes is not None and known[kind.undoes].irrevocable:
+            raise UserError(
+                f"effect {service.__name__}.{kind.name} undoes {kind.undoes}, which is irrevocable: expected either"
+            )
+
+
+def _check_share(service: type[Service]) -> None:
+    share = service.processing_share
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise UserError(f"service {service.__name__}: processing_share is {share!r}, expected from 0 to 1")
+
+
+def books_of(service: Service) -> dict[str, Mapping[str, int]]:
+    """The service's own books, by the full names of the kinds.
+
+    Raises:
+        UserError: they have another shape, or are of an effect that the service does not make.
+    """
+    books: Any = service.balance()
+    whose, kinds = f"service {service.name}: balance()", [kind.name for kind in service.effects if kind.undoes is None]
+    if not isinstance(books, Mapping) or not all(isinstance(amounts, Mapping) for amounts in books.values()):
+        raise UserError(f'{whose} gave {books!r}, expected amounts by subject by kind, as {{"charge": {{"": 4000}}}}')
+    for kind, amounts in books.items():
+        if kind not in kinds:
+            raise UnknownNameError(f"kind of effect in {whose}", kind, kinds)
+        for subject, amount in amounts.items():
+            if not isinstance(subject, str) or not isinstance(amount, int):
+                raise UserError(f"{whose} gave {amount!r} of {kind} {subject!r}, expected a whole number by a text")
+    return {f"{service.name}.{kind}": amounts for kind, amounts in books.items()}
 
 
 def _check_timeout(client_timeout: Duration | None) -> None:

@@ -27,7 +27,7 @@ class Compute(Service):
         """Train one epoch from the weights of the one before. Gives {"checkpoint"}."""
         subject = f"epoch {epoch}"
         self._epochs[subject] = self._epochs.get(subject, 0) + 1
-        request.apply("train", subject, reference=f"{job}/{epoch}")
+        request.apply("train", subject, reference=f"{job}/{epoch}", whose=job)
         return {"checkpoint": f"{job}/{epoch}"}
 
     def balance(self) -> dict[str, dict[str, int]]:

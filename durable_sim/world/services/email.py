@@ -33,7 +33,7 @@ class Email(Service):
     def send(self, request: Request, to: str, template: str, *, reference: str | None = None) -> dict[str, Any]:
         """Send a mail. Gives {"message"}, the provider's id."""
         message = self._number("send")
-        effect = request.apply("send", template, reference=message)
+        effect = request.apply("send", template, reference=message, whose=to)
         self._confirmed.setdefault(reference or to, []).append(effect)
         return {"message": message}
 
@@ -45,7 +45,7 @@ class Email(Service):
         if earlier:
             request.undo(earlier.pop(), "send_cancellation", message)
         else:
-            request.apply("send_cancellation", "cancellation", reference=message)
+            request.apply("send_cancellation", "cancellation", reference=message, whose=to)
         return {"message": message}
 
     def _number(self, kind: str) -> str:

@@ -43,7 +43,7 @@ class Orders(Service):
         """Mark an order complete, unless it was cancelled under this reference."""
         changed = self._sql.execute(_COMPLETE, (order_id, reference, reference)).rowcount
         if changed:
-            self._effects[order_id] = request.apply("complete", reference=order_id)
+            self._effects[order_id] = request.apply("complete", reference=order_id, whose=order_id)
         elif self._is_cancelled(reference):
             raise Canceled(request.subject, f"{reference} was cancelled before this request arrived")
         return {"status": "complete"}

@@ -105,7 +105,7 @@ class Payments(Service):
         if cents <= 0:
             raise InvalidAmount(request.subject, f"400 the amount is {amount}, expected more than 0")
         number = f"ch_{len(self._books.charges) + 1}"
-        effect = request.apply("charge", quantity=cents, reference=number)
+        effect = request.apply("charge", quantity=cents, reference=number, whose=customer)
         self._books.charges[number] = _Charge(number, cents, reference, effect)
         self._books.taken_cents += cents
         return {"id": number, "amount": amount, "status": "succeeded"}

@@ -66,7 +66,7 @@ class Shipping(Service):
         if idempotency_key is not None and idempotency_key in self._by_key:
             return {"label": self._by_key[idempotency_key]}
         number = f"lb_{len(self._labels) + 1}"
-        effect = request.apply("schedule", reference=number)
+        effect = request.apply("schedule", reference=number, whose=order_id)
         self._labels[number] = _Label(number, request.now_us, reference, effect)
         if idempotency_key is not None:
             self._by_key[idempotency_key] = number

@@ -40,7 +40,7 @@ class Subscriptions(Service):
         """Begin a trial, unless it has begun before."""
         if customer not in self._began:
             self._began.add(customer)
-            request.apply("start_trial", reference=customer)
+            request.apply("start_trial", reference=customer, whose=customer)
         return {"customer": customer}
 
     @operation
@@ -57,7 +57,7 @@ class Subscriptions(Service):
         if customer not in self._ended:
             self._ended.add(customer)
             self._locked_out += paid
-            request.apply("lock_out" if paid else "end_trial", reference=customer)
+            request.apply("lock_out" if paid else "end_trial", reference=customer, whose=customer)
         return {"ended": True}
 
     def balance(self) -> dict[str, dict[str, int]]:
