@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from durable_sim.api import Comparison, Run, run_scenario
+from durable_sim.checks.ledgers import name_of
 from durable_sim.checks.owed import debts
 from durable_sim.cli.common import (
     BAD_INPUT,
@@ -96,7 +98,9 @@ def _replay(options: argparse.Namespace) -> int:
             "--durable-replay)"
         )
     loaded = load(source, [*token.changes, *options.changes])
-    done, same = run_again(token, loaded.scenario(token.seed))
+    words = ["durable-sim", "run", *([options.scenario] if options.scenario else []), "--replay", str(token)]
+    command = shlex.join([*words, *(word for change in options.changes for word in ("--set", change))])
+    done, same = run_again(token, loaded.scenario(token.seed), repeat=command)
     _tell(done, options, f"{loaded.name} under {token.model}, with the faults of the token")
     if not same:
         print(f"durable-sim: warning: {CHANGED}", file=sys.stderr)
@@ -113,8 +117,9 @@ def _tell(done: Run, options: argparse.Namespace, heading: str) -> None:
 
 def _ledger(done: Run, most: int = 40) -> str:
     shown = [
-        f"  {entry.index:>5}  {seconds(entry.time_us):>12}  {entry.execution:<8} {entry.kind} "
-        f"{entry.subject} {entry.quantity:+d}{'' if entry.undoes is None else f'  undoes {entry.undoes}'}"
+        f"  {entry.index:>5}  {seconds(entry.time_us):>12}  {entry.execution:<8} "
+        f"{name_of(entry.kind, entry.subject, entry.whose)} {entry.quantity:+d}"
+        f"{'' if entry.undoes is None else f'  undoes {entry.undoes}'}"
         for entry in done.ledger[:most]
     ]
     more = len(done.ledger) - most
@@ -184,8 +189,7 @@ def _failures(loaded: LoadedScenario, changes: Sequence[str]) -> Iterator[str]:
         done = compared[model]
         counts = {**done.verdicts, "violations": len(done.violations), "repeats": done.repeats}
         problems = list(unmet(expectation, counts, len(done.executions)))
-        if done.vacuous:
-            problems.append("no planned fault hit anything in flight")
+        problems += done.warnings
         for problem in problems:
             yield f"{model}: {problem}; repeat: {repeat('run', loaded, loaded.file.seed, changes, model)}"
 

@@ -86,9 +86,12 @@ def add(commands: Any) -> None:
         "--faults",
         metavar="F,...",
         default=",".join(PATHS),
-        help=f"families of faults that make the histories (default: {','.join(PATHS)})",
+        help=f"families of faults that make the histories (default: {','.join(PATHS)}; signal moves signals)",
     )
     deploys.add_argument("--depth", metavar="N", type=whole, default=1, help="how many faults in one run (default: 1)")
+    deploys.add_argument(
+        "--rolling", action="store_true", help="replace the workers one after the other, not all together"
+    )
 
 
 def _number_or_id(text: str) -> int | str:
@@ -141,9 +144,9 @@ def _deploys(options: argparse.Namespace) -> int:
     loaded = load(options.scenario, options.changes)
     seed, model = seed_of(options, loaded), model_of(options.model, loaded)
     to = find_workload(options.to).workflow() if ":" in (options.to or "") else options.to
-    faults = families_of(options.faults.split(","))
+    asked: dict[str, Any] = {"faults": families_of(options.faults.split(",")), "rolling": options.rolling}
     began = time.perf_counter()
-    sweep = deploy_sweep(loaded.scenario(seed), to, model, faults=faults, depth=options.depth, seed=seed)
+    sweep = deploy_sweep(loaded.scenario(seed), to, model, depth=options.depth, seed=seed, **asked)
     elapsed_s = round(time.perf_counter() - began, 3)
     if options.json:
         print(json.dumps({**sweep.to_json(), "elapsed_s": elapsed_s}))

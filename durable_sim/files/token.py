@@ -12,15 +12,14 @@ import json
 import zlib
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from durable_sim.durations import duration_us, format_us
 from durable_sim.errors import UserError
-from durable_sim.files.scenario_file import FaultEntry
 from durable_sim.version import __version__
-from durable_sim.world.faults import Fault
+from durable_sim.world.faults import Placeable
 
 PREFIX = "ds1-"
 
@@ -29,7 +28,8 @@ class Token(BaseModel):
     """What repeats a run.
 
     `source` and `changes` name the scenario file and the settings over it, where there is one; `executions` says which
-    of its executions run in calm weather with these `faults`: the first so many, the one of this id, or all (None).
+    of its executions run in calm weather with these `faults`: the first so many, the one of this id, or all (None);
+    `oracles` are the further checks, of those that come with the package.
     `scenario` and `trace` are digests: of the scenario, which must be the same, and of the run, which shows whether the
     code has changed since.
     """
@@ -37,12 +37,13 @@ class Token(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     model: str
     seed: int
-    faults: tuple[FaultEntry, ...]
+    faults: tuple[Annotated[Placeable, Field(discriminator="kind")], ...]
     executions: int | str | None
     scenario: str
     trace: str
     source: str = ""
     changes: tuple[str, ...] = ()
+    oracles: tuple[str, ...] = ()
     version: str = __version__
 
     def __str__(self) -> str:
@@ -87,7 +88,7 @@ def _content(body: str) -> dict[str, Any] | None:
     return content if whole else None
 
 
-def _plain(fault: Fault) -> dict[str, Any]:
+def _plain(fault: Placeable) -> dict[str, Any]:
     """What a fault says beyond its defaults, as JSON data."""
     said = {one.name: getattr(fault, one.name) for one in fields(fault)}
     defaults = {one.name: one.default for one in fields(fault) if one.name != "kind"}

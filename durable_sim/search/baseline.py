@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from durable_sim.checks.shown import flaky
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.world.faults import CALL_FAULTS, Mixture, Script, Stimulus
@@ -85,16 +86,11 @@ def _never(mixture: Mixture) -> Mixture:
 
 
 def _left_out(scenario: Scenario, count: int) -> Iterator[str]:
-    flaky = [name for name, spec in scenario.services.items() if _flaky(spec)]
-    if flaky:
-        yield f"the flakiness of {', '.join(flaky)}"
+    by_chance = [name for name, spec in scenario.services.items() if flaky(spec)]
+    if by_chance:
+        yield f"the flakiness of {', '.join(by_chance)}"
     planned = sum(not isinstance(fault, Script) for fault in scenario.faults)
     if planned:
         yield f"{planned} fault(s) of the scenario's own plan"
     if count < len(scenario.inputs):
         yield f"{len(scenario.inputs) - count} of {len(scenario.inputs)} executions"
-
-
-def _flaky(spec: ServiceSpec) -> bool:
-    own = [operation.faults for operation in spec.operations.values() if operation.faults is not None]
-    return spec.outage is not None or any(mixture.total > 0 for mixture in (spec.faults, *own))

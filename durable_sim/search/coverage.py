@@ -6,15 +6,16 @@ Reads traces only, so that it can be said of any run. Always holds: a fault that
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from durable_sim import trace as kinds
-from durable_sim.search.places import BETWEEN, COMPENSATION, PHASES, Place, places
+from durable_sim.search.places import BETWEEN, COMPENSATION, END, PHASES, Place, places
 from durable_sim.simulation.run import Recording
 from durable_sim.views import text
+from durable_sim.world.faults import Script
 
 BLOWS: Mapping[str, str] = MappingProxyType(
     {
@@ -28,6 +29,7 @@ BLOWS: Mapping[str, str] = MappingProxyType(
 """The records that faults of processes leave, and their families."""
 _LATE = ("restart_server", "cancel")
 """Families whose record is written when the fault is over, or when somebody has taken note of it."""
+_BEGINNINGS = (kinds.EXECUTION_STARTED, kinds.EXECUTION_RESTARTED)
 ALL_PHASES = (*dict.fromkeys(PHASES.values()), BETWEEN, COMPENSATION)
 
 
@@ -75,8 +77,8 @@ class Coverage:
 
     @property
     def never(self) -> tuple[str, ...]:
-        """The phases in which no fault has hit anything."""
-        return tuple(phase for phase in ALL_PHASES if not self.hits(phase))
+        """The phases in which no fault has hit anything. At its end an execution cannot be hit any more."""
+        return tuple(phase for phase in ALL_PHASES if phase != END and not self.hits(phase))
 
     @property
     def subjects(self) -> dict[str, int]:
@@ -98,26 +100,47 @@ class Coverage:
         return "\n".join([*lines, f"never hit: {', '.join(self.never) or 'nothing'}"])
 
 
-def struck_in(recording: Recording) -> Iterator[Struck]:
-    """The faults that hit an execution in a run: of calls and of workers from its trace; of the server, and requests to
-    stop, whose records come late, from what became of each."""
+def struck_in(recording: Recording, but: Iterable[Script] = ()) -> Iterator[Struck]:
+    """The faults that hit an execution in a run, `but` some scripts: of calls and of workers from its trace; of the
+    server, and requests to stop, whose records come late, from what became of each."""
+    scripted = {script.target for script in but}
+    calls: Counter[str | None] = Counter()
     last: dict[str | None, Place] = {}
+    ended: set[str | None] = set()
     late = {name: sorted(_late(recording, name)) for name in _LATE}
     for place in places(recording):
         record = recording.trace[place.at]
         data = record.data or {}
-        if place.kind == kinds.REQUEST_SENT and "fault" in data:
+        if place.kind == kinds.REQUEST_SENT:
+            calls[place.subject] += 1
+        targets = (place.subject, None, calls[place.subject]), (place.subject, record.execution, place.nth)
+        if place.settled and scripted.isdisjoint(targets):
             yield Struck.at(data["fault"], place)
         elif place.kind in BLOWS and BLOWS[place.kind] not in _LATE:
             for execution in data.get("in_flight", [record.execution]):
-                if execution in last:
+                if execution in last and execution not in ended:
                     yield Struck.at(BLOWS[place.kind], last[execution])
+        if place.kind == kinds.EXECUTION_ENDED:
+            ended.add(record.execution)
+        elif place.kind in _BEGINNINGS:
+            ended.discard(record.execution)
         if place.kind not in BLOWS:
             last[record.execution] = place
         for family, strikes in late.items():
             for _, execution in (strike for strike in strikes if strike[0] == place.at):
                 if execution in last:
                     yield Struck.at(family, last[execution])
+
+
+def struck_after(recording: Recording, after: int, family: str, hit: Collection[str]) -> Iterator[Struck]:
+    """What a fault that struck after a record hit: each execution in the phase in which it was itself."""
+    last: dict[str | None, Place] = {}
+    for place in places(recording):
+        if place.at > after:
+            break
+        if place.kind not in BLOWS:
+            last[recording.trace[place.at].execution] = place
+    yield from (Struck.at(family, last[execution]) for execution in hit if execution in last)
 
 
 def _late(recording: Recording, family: str) -> Iterator[tuple[int, str]]:

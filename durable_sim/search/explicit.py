@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from durable_sim import trace as kinds
 from durable_sim.simulation.run import Recording
-from durable_sim.world.faults import Fault, Script, Signal
+from durable_sim.world.faults import Fault, Redrive, Script, Signal
 
 
 def explicit(recording: Recording) -> tuple[Fault, ...]:
     """The faults that struck in a run; those that its scenario scripts for single calls are left out."""
     struck = (strike.fault for strike in recording.strikes if strike.fired_us is not None)
-    return (*(fault for fault in struck if not isinstance(fault, Signal)), *_drawn(recording))
+    return (*(fault for fault in struck if not isinstance(fault, (Signal, Redrive))), *_drawn(recording))
 
 
 def _drawn(recording: Recording) -> Iterator[Script]:

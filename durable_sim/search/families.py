@@ -1,11 +1,12 @@
-"""The families of faults that a search places: of processes after any record, of calls at each call.
+"""The families of faults that a search places: of processes after any record, of calls at each call, and signals.
 
-To add one, give it a line in `FAMILIES`.
+To add one, give it a line in `PROCESS_FAMILIES` or `CALL_FAMILIES`. Signals are no faults that are added: each is one
+of the scenario's own, which comes at another instant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -13,8 +14,20 @@ from durable_sim import trace as kinds
 from durable_sim.durations import Duration
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.search.places import Place
+from durable_sim.search.signals import moved_to, signals_of
 from durable_sim.simulation.scenario import Scenario
-from durable_sim.world.faults import CALL_FAULTS, Cancel, Crash, Deploy, Fault, Pause, Script, ServerRestart
+from durable_sim.world.faults import (
+    CALL_FAULTS,
+    Cancel,
+    Crash,
+    Deploy,
+    Fault,
+    Pause,
+    Placeable,
+    Script,
+    ServerRestart,
+    Signal,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +94,15 @@ CALL_FAMILIES: Mapping[str, Maker] = MappingProxyType(
     }
 )
 """These strike at each call."""
-FAMILIES: Mapping[str, Maker] = MappingProxyType({**PROCESS_FAMILIES, **CALL_FAMILIES})
+SIGNAL = "signal"
+"""Each signal of the scenario, moved to another instant: after any record of the run without it."""
+FAMILIES = (*PROCESS_FAMILIES, SIGNAL, *CALL_FAMILIES)
 
 
 def families_of(names: str | Iterable[str]) -> tuple[str, ...]:
     """The families asked for, each once; "all", "process" and "call" stand for several.
 
-    A cancellation is in none of these groups: it is no mishap, and changes what a workflow is to do.
+    Cancellations and signals are in none of these groups: they are no mishaps, and change what a workflow is to do.
 
     Raises:
         UnknownNameError: there is no such family.
@@ -106,9 +121,48 @@ def families_of(names: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def strikes_at(family: str, place: Place, scenario: Scenario) -> bool:
-    """Whether a fault of this family can strike at a place: one of a process anywhere, one of a call at a call."""
+    """Whether a fault of this family can strike at a place: one of a process anywhere, one of a call at a call whose
+    fate is not settled, by the scenario's own script or by a fault before; a signal while its execution is open."""
     if family == "cancel":
         return place.execution is not None
     if family in PROCESS_FAMILIES:
         return True
-    return place.kind == kinds.REQUEST_SENT and str(place.subject).partition(".")[0] in scenario.services
+    if family == SIGNAL:
+        return any(_reaches(signal, place) for signal in signals_of(scenario))
+    return (
+        place.kind == kinds.REQUEST_SENT
+        and not place.settled
+        and str(place.subject).partition(".")[0] in scenario.services
+    )
+
+
+def faults_at(family: str, place: Place, scenario: Scenario, settings: Settings) -> Iterator[Placeable]:
+    """The faults of a family that can strike at a place: none, one, or each signal of the scenario, moved there."""
+    if not strikes_at(family, place, scenario):
+        return
+    if family == SIGNAL:
+        yield from (moved_to(place, one) for one in signals_of(scenario) if _reaches(one, place))
+    else:
+        yield {**PROCESS_FAMILIES, **CALL_FAMILIES}[family](place, settings)
+
+
+def _reaches(signal: Signal, place: Place) -> bool:
+    """Whether a place is one of the execution that is signalled, while it is open: others' places are none in its own
+    calm world, and one that has not begun or has ended refuses signals."""
+    target = signal.target or signal.execution or place.execution
+    return place.execution is not None and place.execution == target and place.kind != kinds.EXECUTION_ENDED
+
+
+def families_for(names: str | Iterable[str], scenario: Scenario) -> tuple[str, ...]:
+    """The families asked for, if they can strike in a scenario at all.
+
+    Raises:
+        UserError: signals are to be moved, and it sends none; or as `families_of`.
+    """
+    families = families_of(names)
+    if SIGNAL in families and not signals_of(scenario):
+        raise UserError(
+            f"faults: {SIGNAL!r} moves the signals of a scenario, and this one sends none; give it some, as in "
+            "stimuli=[Signal(at='1h', name='approve')]"
+        )
+    return families

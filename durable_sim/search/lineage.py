@@ -27,21 +27,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import comb
 from typing import Any, NamedTuple
 
 from durable_sim.api import Run
 from durable_sim.checks.oracles import Oracle
 from durable_sim.errors import UserError
 from durable_sim.search.baseline import Executions
-from durable_sim.search.families import CALL_FAMILIES, FAMILIES, Settings, families_of, strikes_at
+from durable_sim.search.families import CALL_FAMILIES, SIGNAL, Settings, families_of, faults_at
 from durable_sim.search.hitting import Support, hitting_sets
 from durable_sim.search.minimal import smallest
 from durable_sim.search.passages import Passage, Step, Way, passages_of, reach_of
 from durable_sim.search.places import Place, places
-from durable_sim.search.result import Case, Placed, bounds_of, count_verdicts
+from durable_sim.search.result import Case, Placed, count_verdicts
 from durable_sim.search.sometimes import campaign
 from durable_sim.search.trial import Invariant, Trial, trial_of
+from durable_sim.search.words import bounds_of, guarantee, uncommon, why_nothing
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.views import html
 
@@ -90,11 +90,6 @@ class LineageSearch:
         """How many runs were made."""
         return len(self.cases)
 
-    @property
-    def combinations(self) -> int:
-        """How many sets there are of at most `faults_max` of the faults that were seen: each a run, without lineage."""
-        return sum(comb(self.faults_seen, size) for size in range(self.faults_max + 1))
-
     @cached_property
     def verdicts(self) -> dict[str, int]:
         """How many executions, over all runs, got each verdict."""
@@ -102,8 +97,12 @@ class LineageSearch:
 
     @cached_property
     def vacuous(self) -> bool:
-        """Whether no fault hit anything in flight."""
-        return not any(case.hit for case in self.cases)
+        """Whether the search shows nothing, whatever its runs are like."""
+        return bool(self._why_nothing)
+
+    @cached_property
+    def _why_nothing(self) -> str:
+        return why_nothing(self.trial, sum(case.hit for case in self.cases))
 
     @property
     def ok(self) -> bool:
@@ -113,20 +112,20 @@ class LineageSearch:
     @property
     def guarantee(self) -> str:
         """What has been shown, in words, with its bounds."""
-        model = self.trial.model
-        if self.vacuous:
-            return f"{model}: shows nothing: no fault hit anything in flight"
-        if self.smallest:
-            return f"{model}: {len(self.smallest):,} smallest set(s) of faults break it ({self._tried})"
-        if not self.complete:
-            return f"{model}: shows too little: nothing went wrong so far, but sets of faults are left ({self._tried})"
-        if self.never_reached:
-            return f"{model}: shows too little: never reached: {', '.join(self.never_reached)}"
-        return f"{model}: no set of up to {self.faults_max} faults can break it, by lineage ({self._tried})"
+        left = f"nothing went wrong so far, but sets of faults are left ({self._tried})"
+        return guarantee(
+            self.trial.model,
+            wrong=f"{len(self.smallest):,} smallest set(s) of faults break it ({self._tried})" if self.smallest else "",
+            nothing=self._why_nothing,
+            little="" if self.complete else left,
+            never_reached=self.never_reached,
+            holds=f"no set of up to {self.faults_max} faults can break it, by lineage "
+            f"({self._tried}{uncommon(self.verdicts)})",
+        )
 
     @property
     def _tried(self) -> str:
-        return f"{self.runs:,} runs instead of {self.combinations:,} combinations of {self.faults_seen:,} faults"
+        return f"{self.runs:,} runs; {self.faults_seen:,} faults could strike"
 
     @property
     def bounds(self) -> str:
@@ -142,7 +141,6 @@ class LineageSearch:
             "faults": list(self.families),
             "seed": self.trial.seed,
             "crash_points": self.faults_seen,
-            "combinations": self.combinations,
             "complete": self.complete,
             "runs": self.runs,
             "verdicts": self.verdicts,
@@ -200,7 +198,7 @@ def lineage_search(
     >>> from durable_sim.library.orders import plain_order
     >>> search = lineage_search(Scenario(plain_order, ({"order_id": "o-1"},), shop()), faults="refuse")
     >>> print(search.guarantee)
-    replay: 4 smallest set(s) of faults break it (20 runs instead of 576 combinations of 15 faults)
+    replay: 4 smallest set(s) of faults break it (20 runs; 15 faults could strike)
 
     Raises:
         UserError: arguments that make no search.
@@ -208,6 +206,8 @@ def lineage_search(
     for name, number in (("faults_max", faults_max), ("runs_max", runs_max)):
         if number < 1:
             raise UserError(f"{name} is {number}, expected 1 or more")
+    if SIGNAL in families_of(faults):
+        raise UserError("lineage: signals are moved by sweeps only, expected other families; fault_sweep moves them")
     trial = trial_of(scenario, model, seed, executions, oracles, invariants)
     search = _Search(trial, families_of(faults), settings.for_scenario(scenario), runs_max)
     with campaign() as marks:
@@ -345,11 +345,11 @@ class _Search:
     def _faults_at(self, place: Place) -> Iterator[int]:
         """The numbers of the faults that can strike at a place: the same place in another run has the same."""
         for family in self.families:
-            if strikes_at(family, place, self._trial.base.scenario):
+            for fault in faults_at(family, place, self._trial.base.scenario, self._settings):
                 key = (family, place.kind, place.subject, place.execution, place.nth)
                 if key not in self._numbers:
                     self._numbers[key] = len(self.placed)
-                    self.placed.append(Placed(family, place, FAMILIES[family](place, self._settings)))
+                    self.placed.append(Placed(family, place, fault))
                 yield self._numbers[key]
 
 

@@ -15,6 +15,9 @@ from durable_sim import trace as kinds
 from durable_sim.simulation.run import Recording
 from durable_sim.trace import Record
 
+BETWEEN = "between"
+COMPENSATION = "compensation"
+END = "end"
 PHASES: Mapping[str, str] = MappingProxyType(
     {
         kinds.TASK_SCHEDULED: "before the request",
@@ -38,13 +41,11 @@ PHASES: Mapping[str, str] = MappingProxyType(
         kinds.REPLAYED: "replay",
         kinds.EXECUTION_STARTED: "start",
         kinds.EXECUTION_RESTARTED: "start",
-        kinds.EXECUTION_ENDED: "end",
-        kinds.EXECUTION_LOST: "end",
+        kinds.EXECUTION_ENDED: END,
+        kinds.EXECUTION_LOST: END,
     }
 )
 """What an execution is at when a fault strikes after a record of this kind; all others are "between"."""
-BETWEEN = "between"
-COMPENSATION = "compensation"
 
 
 class Place(NamedTuple):
@@ -52,7 +53,8 @@ class Place(NamedTuple):
 
     `nth` counts the records of this kind, subject and execution from 1 up to this one. `execution` is None where there
     is none, or one that the scenario does not know by name (a child): then those of all executions are counted.
-    `compensating`: the execution is undoing what it did.
+    `compensating`: the execution is undoing what it did. `settled`: the fate of the call is settled, by a script or by
+    chance.
     """
 
     at: int
@@ -64,6 +66,7 @@ class Place(NamedTuple):
     nth: int
     phase: str
     compensating: bool
+    settled: bool = False
 
     @property
     def trigger(self) -> dict[str, Any]:
@@ -107,6 +110,7 @@ def places(recording: Recording, since: int = 0) -> Iterator[Place]:
                 nth,
                 phase,
                 compensating,
+                record.kind == kinds.REQUEST_SENT and "fault" in (record.data or {}),
             )
 
 

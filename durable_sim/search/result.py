@@ -9,13 +9,16 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from durable_sim.api import Run
+from durable_sim.checks.shown import unharmed
 from durable_sim.checks.violations import VERDICTS, Verdict, Violation
-from durable_sim.search.coverage import Coverage, Struck
+from durable_sim.search.coverage import Coverage, Struck, struck_after
 from durable_sim.search.families import CALL_FAMILIES
 from durable_sim.search.places import Place
 from durable_sim.search.trial import Trial
+from durable_sim.search.words import bounds_of, guarantee, uncommon, why_nothing
+from durable_sim.simulation.injector import Strike
 from durable_sim.views import html, text
-from durable_sim.world.faults import Fault, Script
+from durable_sim.world.faults import Placeable, Script, Signal
 
 
 class Placed(NamedTuple):
@@ -23,20 +26,22 @@ class Placed(NamedTuple):
 
     family: str
     place: Place
-    fault: Fault
+    fault: Placeable
 
     def __str__(self) -> str:
         if self.family in CALL_FAMILIES:
             which = "" if self.place.nth == 1 else f" no. {self.place.nth}"
             return f"{self.family.replace('_', ' ')} at call{which} of {self.place.subject}"
-        return f"{self.family.replace('_', ' ')} {self.place}"
+        what = f" {self.fault.name}" if isinstance(self.fault, Signal) else ""
+        return f"{self.family.replace('_', ' ')}{what} {self.place}"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One run of a sweep: its faults, in the order in which they strike, and what came of it.
 
-    `fired` counts the faults that struck anything at all, `hit` those that hit something in flight.
+    `fired` counts the faults that struck anything at all, `hit` those that hit something in flight; `struck` is what
+    the last of them hit. `undone`: some effect was undone.
     """
 
     placed: tuple[Placed, ...]
@@ -44,23 +49,27 @@ class Case:
     violations: tuple[Violation, ...]
     fired: int
     hit: int
+    struck: tuple[Struck, ...] = ()
+    undone: bool = False
 
     @classmethod
     def of(cls, run: Run, placed: tuple[Placed, ...]) -> Case:
         """The case of a run."""
         scripts = sum(isinstance(one.fault, Script) for one in placed)
-        strikes = run.recording.strikes
+        strikes = _strikes(run, placed)
         return cls(
             placed,
             tuple(one.verdict for one in run.executions),
             run.violations,
             scripts + sum(strike.fired_us is not None for strike in strikes),
             scripts + sum(bool(strike.hit) for strike in strikes),
+            tuple(_last_struck(run, placed)),
+            any(entry.undoes is not None for entry in run.ledger),
         )
 
     @property
-    def faults(self) -> tuple[Fault, ...]:
-        """The faults, as `durable_sim.run` takes them."""
+    def faults(self) -> tuple[Placeable, ...]:
+        """The faults, as `durable_sim.run` takes them; a signal that was moved is none, and goes into the stimuli."""
         return tuple(one.fault for one in self.placed)
 
     def to_json(self) -> dict[str, Any]:
@@ -82,8 +91,9 @@ class Sweep:
     """All the cases of a sweep.
 
     `ok` means a bounded guarantee, which `guarantee` puts into words: no check has anything against any of the runs.
-    A sweep in which no fault hit anything in flight is `vacuous`, and guarantees nothing; nor does one that never
-    reached what the user's checks say it must reach (`sometimes`).
+    A sweep in which no fault hit anything in flight is `vacuous`, and guarantees nothing, and so is one of a workflow
+    that does nothing, or fails, without any fault; nor does one that never reached what the user's checks say it must
+    reach (`sometimes`).
     """
 
     trial: Trial
@@ -114,6 +124,18 @@ class Sweep:
         return dict(sorted(Counter(len(case.placed) for case in self.cases).items()))
 
     @cached_property
+    def fired_by_depth(self) -> dict[int, int]:
+        """In how many of them every fault struck: a server that a model has not got cannot be restarted."""
+        fired = Counter(len(case.placed) for case in self.cases if case.fired == len(case.placed))
+        return {depth: fired[depth] for depth in self.runs_by_depth}
+
+    @cached_property
+    def never_struck(self) -> tuple[str, ...]:
+        """The families of which no fault struck by itself: there is nothing that it could strike, or no such place."""
+        struck = {case.placed[0].family for case in self.cases if len(case.placed) == 1 and case.fired}
+        return tuple(family for family in self.families if family not in struck)
+
+    @cached_property
     def hits_by_depth(self) -> dict[int, int]:
         """In how many of them every fault hit something in flight."""
         hit = Counter(len(case.placed) for case in self.cases if case.hit == len(case.placed))
@@ -131,8 +153,12 @@ class Sweep:
 
     @property
     def vacuous(self) -> bool:
-        """Whether no fault hit anything in flight."""
-        return not any(case.hit for case in self.cases)
+        """Whether the sweep shows nothing, whatever its runs are like."""
+        return bool(self._why_nothing)
+
+    @cached_property
+    def _why_nothing(self) -> str:
+        return why_nothing(self.trial, sum(case.hit for case in self.cases))
 
     @cached_property
     def verdicts(self) -> dict[str, int]:
@@ -143,7 +169,7 @@ class Sweep:
     def smallest(self) -> tuple[Case, ...]:
         """The cases with violations from which no fault can be left out: the minimal fault sets."""
         minimal: list[Case] = []
-        known: list[frozenset[Fault]] = []
+        known: list[frozenset[Placeable]] = []
         for case in sorted(self.found, key=lambda case: len(case.placed)):
             faults = frozenset(case.faults)
             if not any(smaller <= faults for smaller in known):
@@ -154,7 +180,7 @@ class Sweep:
     @cached_property
     def coverage(self) -> Coverage:
         """What the faults that hit something had hit."""
-        return Coverage.of(_struck(self.cases))
+        return Coverage.of(struck for case in self.cases if case.hit == len(case.placed) for struck in case.struck)
 
     def run(self, case: Case) -> Run:
         """Make the run of a case once more, with all there is to see of it."""
@@ -163,26 +189,27 @@ class Sweep:
     @property
     def guarantee(self) -> str:
         """What has been shown, in words, with its bounds."""
-        if self.vacuous:
-            return f"{self.model}: shows nothing: no fault hit anything in flight"
-        if self.found:
-            return f"{self.model}: {len(self.found):,} of {len(self.cases):,} runs go wrong"
-        if self.never_reached:
-            return f"{self.model}: shows too little: never reached: {', '.join(self.never_reached)}"
-        return f"{self.model}: nothing lost, doubled, stranded or undone out of order {self._tried}"
+        return guarantee(
+            self.model,
+            wrong=f"{len(self.found):,} of {len(self.cases):,} runs go wrong" if self.found else "",
+            nothing=self._why_nothing,
+            never_reached=self.never_reached,
+            holds=f"{unharmed(undone=any(case.undone for case in self.cases))} {self._tried}",
+        )
 
     @property
     def _tried(self) -> str:
         what = "crashes" if self.families == ("crash",) else "faults"
-        groups = [_group(depth, count, what) for depth, count in self.runs_by_depth.items() if depth]
+        groups = [_group(depth, count, what) for depth, count in self.fired_by_depth.items() if depth]
         hits = " and ".join(f"{count:,}" for depth, count in self.hits_by_depth.items() if depth)
         where = "" if self.everywhere else " at the chosen places"
-        return f"after {' and '.join(groups)}{where} ({len(self.cases):,} runs; {hits} hit work in flight)"
+        runs = f"{len(self.cases):,} runs; {hits} hit work in flight{uncommon(self.verdicts)}"
+        return f"after {' and '.join(groups)}{where} ({runs})"
 
     @property
     def bounds(self) -> str:
         """What the guarantee is limited to."""
-        return bounds_of(self.trial, self.families)
+        return bounds_of(self.trial, self.families, self.never_struck)
 
     def to_json(self) -> dict[str, Any]:
         """The sweep as plain data."""
@@ -221,21 +248,25 @@ class Sweep:
         )
 
 
-def bounds_of(trial: Trial, families: tuple[str, ...]) -> str:
-    """What every search for faults is limited to."""
-    scenario = trial.base.scenario
-    left_out = f"; left out: {', '.join(trial.base.left_out)}" if trial.base.left_out else ""
-    return (
-        f"faults: {', '.join(families)}; executions: {', '.join(scenario.execution_ids())}; seed {trial.seed}, "
-        f"{scenario.workers} worker(s){left_out}"
-    )
+def _last_struck(run: Run, placed: tuple[Placed, ...]) -> Iterator[Struck]:
+    """What the last fault hit: those before it are cases of their own."""
+    if not placed:
+        return
+    family, place, fault = placed[-1]
+    if isinstance(fault, Script):
+        yield Struck.at(family, place)
+        return
+    strike = next(one for one in reversed(_strikes(run, placed)) if one.fault == fault)
+    if strike.hit == [place.execution]:  # as nearly always
+        yield Struck.at(family, place)
+    elif strike.after is not None:
+        yield from struck_after(run.recording, strike.after, family, strike.hit)
 
 
-def _struck(cases: tuple[Case, ...]) -> Iterator[Struck]:
-    """Each case adds its last fault: those before it are cases of their own."""
-    for case in cases:
-        if case.placed and case.hit == len(case.placed):
-            yield Struck.at(case.placed[-1].family, case.placed[-1].place)
+def _strikes(run: Run, placed: tuple[Placed, ...]) -> list[Strike]:
+    """What became of the faults of processes, and of the signals that were moved."""
+    moved = [one.fault for one in placed if isinstance(one.fault, Signal)]
+    return [*run.recording.strikes, *(strike for strike in run.recording.stimuli if strike.fault in moved)]
 
 
 def _group(depth: int, count: int, what: str) -> str:

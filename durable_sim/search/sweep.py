@@ -5,15 +5,17 @@ Nothing is drawn: with the same scenario, model and seed a sweep makes the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from durable_sim.api import Run
 from durable_sim.checks.oracles import Oracle
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.search.baseline import Executions
 from durable_sim.search.coverage import ALL_PHASES
 from durable_sim.search.explorer import At, Explorer, Progress
-from durable_sim.search.families import Settings, families_of
-from durable_sim.search.result import Case, Sweep
+from durable_sim.search.families import Settings, families_for
+from durable_sim.search.places import places
+from durable_sim.search.result import Case, Placed, Sweep
 from durable_sim.search.sometimes import campaign
 from durable_sim.search.trial import Invariant, trial_of
 from durable_sim.simulation.scenario import RECORD_KINDS, Scenario
@@ -76,8 +78,8 @@ def fault_sweep(
     Args:
         scenario: what is run; without its own process faults, flakiness and outages (`Sweep.bounds` says so).
         faults: families of `durable_sim.search.families.FAMILIES`; "process", "call" and "all" stand for several.
-        depth: how many faults strike in one run. All combinations are tried: a later fault is placed at every place
-            after the earlier one, in the run that has the earlier one.
+        depth: how many faults strike in one run. A later fault is placed at every place after the earlier one, in the
+            run that has the earlier one; two faults of processes never strike at one and the same place.
         at: only places that have one of these words, or meet this condition; every place by default.
         seed: decides the latencies.
         executions: how many of the scenario's executions run at the same time, or the id of the one that runs alone;
@@ -95,20 +97,36 @@ def fault_sweep(
     if depth < 1:
         raise UserError(f"depth is {depth}, expected 1 or more")
     trial = trial_of(scenario, model, seed, executions, oracles, invariants)
-    explorer = Explorer(trial, families_of(faults), at, settings.for_scenario(scenario))
+    families = families_for(faults, trial.base.scenario)
+    explorer = Explorer(trial, families, at, settings.for_scenario(scenario))
     with campaign() as marks:
-        cases = tuple(Case.of(run, placed) for run, placed in explorer.runs((), depth, progress))
-    _check_words(at, trial.base.scenario, cases)
+        cases = tuple(Case.of(run, placed) for run, placed in _checked(explorer.runs((), depth, progress), at, depth))
     return Sweep(trial, explorer.families, depth, at is None, cases, marks.never)
 
 
-def _check_words(at: At | None, scenario: Scenario, cases: tuple[Case, ...]) -> None:
-    """Refuse a word that is no kind of record, no phase and no operation, and that no place had."""
+Runs = Iterator[tuple[Run, tuple[Placed, ...]]]
+
+
+def _checked(runs: Runs, at: At | None, depth: int) -> Runs:
+    """The runs; refuses words that no place has: at depth 1 all places are in the calm run, which is the first."""
     if at is None or callable(at):
+        yield from runs
         return
+    calm, none = next(runs)
+    had = {word for place in places(calm.recording) for word in place.words}
+    if depth == 1:
+        _check_words(at, calm.recording.scenario, had)
+    yield calm, none
+    for run, placed in runs:
+        had.update(placed[-1].place.words)
+        yield run, placed
+    _check_words(at, calm.recording.scenario, had)
+
+
+def _check_words(at: str | Sequence[str], scenario: Scenario, had: Collection[str | None]) -> None:
+    """Refuse a word that is no kind of record, no phase and no operation, and that no place had."""
     operations = [f"{name}.{one}" for name, spec in scenario.services.items() for one in spec.service.operations()]
     known = [*RECORD_KINDS, *ALL_PHASES, *operations]
-    had = {word for case in cases for placed in case.placed for word in placed.place.words}
     for word in [at] if isinstance(at, str) else at:
         if word not in known and word not in had:
             raise UnknownNameError("place (kind of record, phase, operation or activity)", word, known)

@@ -51,6 +51,7 @@ def test_run_tells_question_model_story_ledger_and_how_to_repeat_it(program: Pro
     ledger = done.out.split("effect ledger (", 1)[1].splitlines()
     entries = int(ledger[0].split()[0])
     assert len(ledger) == entries + 1 > 1
+    assert ledger[1].endswith(" o-1      payments.charge for ada +4000")
 
 
 def test_run_takes_the_first_model_where_replay_is_not_listed(program: Program, write: Any) -> None:

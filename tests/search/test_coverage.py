@@ -30,7 +30,7 @@ def test_hits_are_counted_by_phase_and_family() -> None:
         1,
     )
     assert coverage.subjects == {"payments.charge": 2, "refund": 1}
-    assert coverage.never == tuple(p for p in ALL_PHASES if p not in ("request out", "back-off", "compensation"))
+    assert coverage.never == tuple(p for p in ALL_PHASES if p not in ("request out", "back-off", "end", "compensation"))
 
 
 def test_coverages_add_up() -> None:
@@ -60,7 +60,7 @@ def test_the_text_has_a_line_for_each_phase_that_was_hit() -> None:
         ["pause", "-", "1", "1"],
     ]
     assert lines[-1].startswith("never hit: before the request, ")
-    assert str(Coverage.of([])) == f"never hit: {', '.join(ALL_PHASES)}"
+    assert str(Coverage.of([])) == f"never hit: {', '.join(phase for phase in ALL_PHASES if phase != 'end')}"
     assert "never hit: nothing" in str(Coverage.of(Struck("crash", phase, "x", True) for phase in ALL_PHASES))
 
 
@@ -115,7 +115,7 @@ def test_what_stops_all_at_once_is_told_in_the_same_phases(family: str) -> None:
 def test_each_case_adds_its_last_fault() -> None:
     """The faults before it are cases of their own."""
     sweep = crash_sweep(PAY, depth=2)
-    assert sum(sweep.coverage.counts.values()) == 11 + 65
+    assert sum(sweep.coverage.counts.values()) == 10 + 59
     assert sweep.coverage.hits("replay") == 1 and "replay" in crash_sweep(PAY).coverage.never
 
 

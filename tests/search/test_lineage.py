@@ -232,7 +232,7 @@ def test_three_faults() -> None:
         {"shipping.schedule"},
         {"orders.complete"},
     ]
-    assert (search.runs, search.faults_seen, search.combinations) == (20, 15, 576)
+    assert (search.runs, search.faults_seen) == (20, 15)
 
 
 def test_the_order_survives_three_refusals() -> None:
@@ -275,12 +275,13 @@ def test_the_same_search_twice() -> None:
 
 
 def test_the_guarantee() -> None:
-    """Where nothing is left to try, the number of runs stands beside that of the combinations."""
+    """Where nothing is left to try, it says how many runs that took, and compares them with nothing that is not
+    measured."""
     search = found_in(TWO_STEPS, faults_max=2)
     assert search.ok and search.complete
     assert search.guarantee == (
-        f"replay: no set of up to 2 faults can break it, by lineage ({search.runs} runs instead of "
-        f"{search.combinations:,} combinations of {search.faults_seen} faults)"
+        f"replay: no set of up to 2 faults can break it, by lineage ({search.runs} runs; "
+        f"{search.faults_seen} faults could strike)"
     )
 
 
@@ -297,7 +298,7 @@ def test_as_plain_data() -> None:
     """What a sweep has too stands under the same name; found sets are told in the same words."""
     sweep = fault_sweep(KEYLESS, faults="lose_reply").to_json()
     search = lineage_search(KEYLESS, faults="lose_reply", faults_max=1).to_json()
-    assert search.keys() - sweep.keys() == {"combinations", "complete"} and sweep.keys() - search.keys() == {"coverage"}
+    assert search.keys() - sweep.keys() == {"complete"} and sweep.keys() - search.keys() == {"coverage"}
     same = sweep.keys() & search.keys() - {"guarantee", "bounds", "crash_points"}
     assert {name: search[name] for name in same} == {name: sweep[name] for name in same}
     assert search["crash_points"] > sweep["crash_points"] and search["violations"] == len(search["smallest"]) == 3

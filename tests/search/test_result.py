@@ -11,7 +11,7 @@ from durable_sim.search.sweep import crash_sweep, fault_sweep
 from tests.search.scenes import PAY, PAY_TWICE, of_two
 
 CRASH_AND_LOSS = ("crash", "restart_server", "very_late_effect")
-NEVER = "before the request, request in, reply, given up, record, back-off, waiting, replay, start, end, between"
+NEVER = "before the request, request in, reply, given up, record, back-off, waiting, replay, start, between"
 
 
 @cache

@@ -51,3 +51,10 @@ def test_a_mistake_that_needs_no_fault_is_told_without_any() -> None:
     with pytest.raises(UserError) as refused:
         trial_of(Scenario(pay_elsewhere, (ID,), PAYMENTS), "replya", 0).run(())
     assert str(refused.value) == "unknown execution model 'replya': did you mean 'replay'?"
+
+
+def test_one_function_for_a_list_of_invariants_is_told() -> None:
+    """With the list that is meant."""
+    with pytest.raises(UserError) as refused:
+        trial_of(Scenario(pay_elsewhere, (ID,), PAYMENTS), "replay", 0, invariants=print)  # type: ignore[arg-type]
+    assert str(refused.value) == "invariants is a function, expected a list of functions: invariants=[print]"

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from durable_sim.api import Run
+from durable_sim.checks import oracles
 from durable_sim.checks.violations import Violation
 from durable_sim.errors import UserError
 from durable_sim.files.token import Token, read_token
@@ -18,6 +20,9 @@ from durable_sim.search.sweep import crash_sweep, fault_sweep
 from durable_sim.search.trial import trial_of
 from durable_sim.search.witness import Witness, witness
 from durable_sim.simulation.run import Recording
+from durable_sim.workflows.activity_context import ActivityContext
+from durable_sim.workflows.context import WorkflowContext
+from durable_sim.workflows.definitions import workflow
 from durable_sim.world.faults import Crash, Crashes, Script
 from tests.search.scenes import GIVE_BACK, KEYLESS, PAY, PAY_TWICE, of_two, pay, pay_without_key
 
@@ -75,6 +80,30 @@ def test_undoing_says_what_is_undone() -> None:
     )
 
 
+@workflow
+async def pay_for_both(ctx: WorkflowContext, order: Any) -> None:
+    """Charges two customers, without keys."""
+
+    async def charge_one(ctx: ActivityContext, customer: str) -> None:
+        await ctx.service("payments").charge(customer, 40)
+
+    for customer in order["customers"]:
+        await ctx.execute_activity(charge_one, customer, start_to_close_timeout="30s")
+
+
+def test_effects_are_told_with_whose_they_are_where_the_violation_is() -> None:
+    """A second charge of bob: the effects of the story say whose they are, too."""
+    scenario = replace(PAY_TWICE, workflow=pay_for_both, inputs=({"order_id": "o-1", "customers": ["ada", "bob"]},))
+    lost = Script("payments", "charge", 2, "lose_reply", execution="o-1")
+    assert witness(trial_of(scenario, "replay", 0), [lost]).story().splitlines() == [
+        "1. 0.080s: payments.charge for ada takes effect (ledger 0)",
+        "2. !! 0.100s: payments.charge meets lose reply",
+        "3. 0.180s: payments.charge for bob takes effect (ledger 1)",
+        "4. 11.180s: payments.charge for bob takes effect (ledger 2), attempt 2",
+        "5. => duplicate_effect: payments.charge for bob: found 2 at the same time, expected 1",
+    ]
+
+
 @pytest.mark.parametrize("found", ["two\n\nlines\nof text", ""])
 def test_a_violation_is_told_in_one_line(found: str) -> None:
     """Whatever a user's own check writes."""
@@ -103,8 +132,34 @@ def test_the_text_ends_with_the_line_that_repeats_it() -> None:
     told = of_pay_twice()
     lines = str(told).splitlines()
     assert lines[-2] == ("faults: [Crash(after='effect_applied', of='payments.charge', execution='o-1')]")
-    assert lines[-1] == f"repeat: durable-sim run --replay {told.token}"
+    assert lines[-1] == f"repeat: from durable_sim.search.again import run_again; run_again('{told.token}', scenario)"
     assert repr(told) == str(told) and "1. " in told._repr_html_()
+
+
+def test_the_line_that_repeats_it_works_where_it_was_found() -> None:
+    """A command where a scenario file says all; else Python, in which `scenario` and checks are the user's own."""
+    told = of_pay_twice()
+    space: dict[str, Any] = {"scenario": PAY_TWICE}
+    exec(told.repeat.replace("; ", "; again = "), space)
+    done, same = space["again"]
+    assert same and done.violations == told.run.violations and done.repeat == told.repeat
+    from_file = replace(told, source="a.toml")
+    assert from_file.repeat == f"durable-sim run --replay {from_file.token}"
+    asked = replace(from_file, trial=trial_of(PAY_TWICE, "replay", 0, oracles=["saga_shape"]))
+    assert asked.repeat == f"durable-sim run --replay {asked.token}"
+    asked = replace(asked, trial=trial_of(PAY_TWICE, "replay", 0, oracles=["saga_shape", late], invariants=[no_charge]))
+    assert asked.repeat.endswith(f"run_again('{asked.token}', scenario, oracles=[late], invariants=[no_charge])")
+    assert replace(told, repeated_by="somehow").repeat == "somehow"
+
+
+def late(recording: Recording) -> Iterable[Violation]:
+    """An oracle that another file can import."""
+    yield Violation("late", None, "all", "late", "soon")
+
+
+def no_charge(run: Run) -> bool:
+    """Nothing is charged."""
+    return not run.ledger
 
 
 # --- a test to paste ------------------------------------------------------------------------------------------------
@@ -148,6 +203,35 @@ def test_a_workflow_that_is_made_by_a_function_is_left_to_the_reader() -> None:
     )
 
 
+@pytest.mark.parametrize("source", ["", "scenarios/order_fulfillment.toml"])
+def test_checks_that_can_be_imported_are_pasted(source: str) -> None:
+    """Oracles of the package by name, functions by what imports them: without them the test would pass."""
+    trial = trial_of(PAY, "replay", 0, oracles=["saga_shape", late], invariants=[no_charge])
+    text = Witness(trial, (AFTER_THE_EFFECT,), trial.run([AFTER_THE_EFFECT]), source).as_test()
+    assert "oracles=['saga_shape', late], invariants=[no_charge])" in text
+    assert "from tests.search.test_witness import late\n" in text
+    assert text.endswith("    assert done.ok, done.report()\n")
+    with pytest.raises(AssertionError, match=r"(?s)late: all: found late.*no_charge"):
+        pasted(text)
+
+
+def test_a_check_that_cannot_be_imported_is_to_be_added() -> None:
+    """A test to paste never passes while the workflow is wrong: it says which check has found this."""
+    own: dict[str, Any] = {"never": lambda run: False, "holds": lambda run: True}
+    for name, one in own.items():
+        one.__qualname__ = f"here.<locals>.{name}"
+    trial = trial_of(PAY, "replay", 0, invariants=own.values())
+    text = Witness(trial, (AFTER_THE_EFFECT,), trial.run([AFTER_THE_EFFECT])).as_test()
+    assert text.endswith('    raise AssertionError("add the check that found this: never")\n')
+    with pytest.raises(AssertionError, match="add the check that found this: never"):
+        pasted(text)
+    trial = trial_of(PAY_TWICE, "replay", 0, invariants=own.values())
+    text = witness(trial, [AFTER_THE_EFFECT]).as_test()
+    assert text.endswith("    assert done.ok, done.report()\n")  # the verdict alone fails it
+    with pytest.raises(AssertionError, match="duplicate_effect"):
+        pasted(text)
+
+
 # --- once more ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", ["replay", "steps"])
 def test_the_token_repeats_the_run(model: str) -> None:
@@ -158,7 +242,7 @@ def test_the_token_repeats_the_run(model: str) -> None:
     done, same = run_again(told.token, rough)
     assert same and done.trace.digest() == told.run.trace.digest()
     assert done.violations == told.run.violations
-    assert done.repeat == f"durable-sim run --replay {told.token}"
+    assert done.repeat == told.repeat
 
 
 def test_a_token_is_for_its_own_scenario() -> None:
@@ -190,3 +274,17 @@ def test_invariants_are_asked_once_more() -> None:
     token = of_pay_twice().token
     done, _ = run_again(token, PAY_TWICE, invariants=[lambda run: "no"])
     assert done.violations[-1].kind == "invariant"
+
+
+def test_oracles_are_asked_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the package because the token names them; those of the user if they are given again."""
+    trial = trial_of(PAY, "replay", 0, oracles=["saga_shape", late])
+    told = Witness(trial, (), trial.run(()))
+    assert read_token(told.token).oracles == ("saga_shape",)
+    assert run_again(told.token, PAY)[0].ok
+    done, same = run_again(told.token, PAY, oracles=["saga_shape", late])
+    assert same and [one.kind for one in done.violations] == ["late"]
+    monkeypatch.setattr(oracles, "ORACLES", {**oracles.ORACLES, "late": late})
+    assert read_token(told.token).oracles == ("saga_shape", "late")
+    for given in ((), ("late",), late):
+        assert [one.kind for one in run_again(told.token, PAY, oracles=given)[0].violations] == ["late"]
