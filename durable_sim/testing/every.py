@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from durable_sim.checks.oracles import Oracle
+from durable_sim.errors import UserError
 from durable_sim.search.baseline import Executions
 from durable_sim.search.explorer import At
 from durable_sim.search.families import Settings, families_of
@@ -20,7 +21,7 @@ from durable_sim.testing.targets import Subject
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 PLAN = "durable_sim_plan"
-"""The attribute by which the plugin knows a decorated test."""
+"""The attribute by which the plugin knows a decorated test: its plan, or None if it was decorated wrongly."""
 RUN = "run"
 """The argument by which a test is given each run."""
 
@@ -67,7 +68,7 @@ def every_crash(
     at: At | None = None,
     seed: int | None = None,
     executions: Executions = 1,
-    oracles: Iterable[str | Oracle] = (),
+    oracles: str | Oracle | Iterable[str | Oracle] = (),
     faults_are: Settings = Settings(),
     **settings: Any,
 ) -> Callable[[Test], Test]:
@@ -102,14 +103,14 @@ def every_crash(
         _names(models),
         families_of(faults),
         seed,
-        tuple(oracles),
+        _several(oracles),
         settings,
         depth,
         at,
         executions,
         faults_are,
     )
-    return lambda function: _planned(function, asked)
+    return _decorator("every_crash", asked)
 
 
 def any_faults(
@@ -121,7 +122,7 @@ def any_faults(
     max_faults: int = 4,
     max_examples: int | None = None,
     seed: int | None = None,
-    oracles: Iterable[str | Oracle] = (),
+    oracles: str | Oracle | Iterable[str | Oracle] = (),
     options: dict[str, Any] | None = None,
     **settings: Any,
 ) -> Callable[[Test], Test]:
@@ -141,17 +142,38 @@ def any_faults(
         _names(models),
         families_of(faults),
         seed,
-        tuple(oracles),
+        _several(oracles),
         settings,
         max_faults,
         max_examples,
         options or {},
     )
-    return lambda function: _planned(function, asked)
+    return _decorator("any_faults", asked)
 
 
 def _names(models: Iterable[str] | str) -> tuple[str, ...]:
-    return (models,) if isinstance(models, str) else tuple(models)
+    names = (models,) if isinstance(models, str) else tuple(models)
+    if not names:
+        raise UserError("models: there is none, expected at least one, as in models=['replay']")
+    return names
+
+
+def _several(oracles: str | Oracle | Iterable[str | Oracle]) -> tuple[str | Oracle, ...]:
+    return (oracles,) if isinstance(oracles, str) or callable(oracles) else tuple(oracles)
+
+
+def _decorator(name: str, plan: Plan) -> Callable[[Test], Test]:
+    """What makes a test of a function. Where a test is decorated without parentheses, pytest takes this for the test:
+    called without a function, it says so."""
+
+    def decorate(*functions: Any) -> Any:
+        if not functions or not callable(functions[0]):
+            raise UserError(f"@{name} stands without parentheses, expected @{name}(workflow, input)")
+        return _planned(functions[0], plan)
+
+    decorate.__signature__ = inspect.Signature()  # type: ignore[attr-defined]  # of a test without fixtures
+    setattr(decorate, PLAN, None)
+    return decorate
 
 
 def _planned(function: Test, plan: Plan) -> Test:
@@ -160,11 +182,11 @@ def _planned(function: Test, plan: Plan) -> Test:
 
     @wraps(function)
     def test(*arguments: Any, durable: Any, durable_model: str, **fixtures: Any) -> None:
+        @wraps(function)  # so that what goes wrong in it is told with its own line, and in its own words
         def body(run: Any) -> object:
             given = {RUN: run, **fixtures} if RUN in own.parameters else fixtures
             return function(*arguments, **given)
 
-        body.__name__ = getattr(function, "__name__", "test")
         durable.carry_out(plan, durable_model, body)
 
     kept = [parameter for name, parameter in own.parameters.items() if name != RUN]

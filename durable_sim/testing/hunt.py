@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from durable_sim.api import Run
 from durable_sim.library.gallery.bug import Bug
-from durable_sim.search.families import CALL_FAMILIES, FAMILIES, Settings, strikes_at
+from durable_sim.search.families import CALL_FAMILIES, Settings, faults_at, strikes_at
 from durable_sim.search.places import Place, places
 from durable_sim.search.sweep import fault_sweep
 from durable_sim.search.trial import Trial, trial_of
@@ -114,7 +114,8 @@ def _random_plans(trial: Trial, bug: Bug, number: int, most: int) -> Iterator[tu
 def _random_fault(chance: Random, trial: Trial, bug: Bug, seen: list[Place], lasts_us: int) -> Fault:
     family = chance.choice(bug.faults)
     where = [place for place in seen if strikes_at(family, place, trial.base.scenario)]
-    fault: Any = FAMILIES[family](chance.choice(where), Settings().for_scenario(trial.base.scenario))
+    scenario = trial.base.scenario
+    fault: Any = next(faults_at(family, chance.choice(where), scenario, Settings().for_scenario(scenario)))
     if family in CALL_FAMILIES:
         return cast(Script, fault)
     at = f"{chance.randint(0, lasts_us)}us"

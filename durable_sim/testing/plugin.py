@@ -6,7 +6,7 @@ at the end what the tests that passed have shown. Works under xdist: what is tol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,18 +88,51 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     try:
         return (yield)
     except UserError as error:
-        if getattr(pyfuncitem.function, PLAN, None) is None:
+        if not hasattr(pyfuncitem.function, PLAN):
             raise
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The line of a failure in pytest's summary is its first: the whole story is told above."""
+    report = yield
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and hasattr(getattr(item, "function", None), PLAN):
+        crash.message = crash.message.partition("\n")[0]
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A token that was of none of the tests has repeated nothing: that is no success."""
+    if session.exitstatus == pytest.ExitCode.OK and _repeated_nothing(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _repeated_nothing(config: pytest.Config) -> bool:
+    """Whether a token was given, and no test passed with it; of failures pytest tells itself."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    return config.getoption("--durable-replay") is not None and reporter is not None and not _shown(reporter)
+
+
+def _shown(reporter: Any) -> list[str]:
     """What the tests that passed have shown."""
-    shown = [
+    return [
         "\n    ".join([report.nodeid, *(text for name, text in report.user_properties if name == SHOWN)])
-        for report in terminalreporter.stats.get("passed", ())
+        for report in reporter.stats.get("passed", ())
         if report.when == "call" and any(name == SHOWN for name, _ in report.user_properties)
     ]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What the tests that passed have shown."""
+    if _repeated_nothing(config) and not terminalreporter.stats.get("failed"):
+        terminalreporter.section("durable_sim: nothing was repeated")
+        terminalreporter.write_line(
+            "the token of --durable-replay is of none of these tests (-rs tells why); search again"
+        )
+    shown = _shown(terminalreporter)
     if shown:
         terminalreporter.section("durable_sim: what was shown")
         for line in shown:

@@ -14,14 +14,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from durable_sim.errors import UnknownNameError
+from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.shop import shop
-from durable_sim.search.families import families_of
+from durable_sim.search.families import SIGNAL, families_of
 from durable_sim.simulation.scenario import Scenario, own_id
 from durable_sim.testing.drawing import LATEST_MS, tuples
 from durable_sim.testing.plans import fault_plans
 from durable_sim.testing.worlds import arrival_patterns, service_behaviours, with_behaviours, worker_setups
-from durable_sim.world.faults import CALL_FAULTS, Crash, Fault, Pause, Script
+from durable_sim.world.faults import CALL_FAULTS, Crash, Pause, Placeable, Script
 from durable_sim.world.services.base import ServiceSpec
 
 Options = Mapping[str, Mapping[str, Any]]
@@ -84,6 +84,8 @@ def scenarios(
     if several:
         fields.setdefault("arrivals", arrival_patterns())
     known = families_of(kinds)
+    if SIGNAL in known:
+        raise UserError(f"kinds: {SIGNAL!r} moves no signals here; draw them, as in stimuli=signal_timings('approve')")
     of_calls = [kind for kind in CALL_FAULTS if kind in known]
     flakiness = service_behaviours(given.services, flaky, kinds=of_calls) if flaky and of_calls else st.just({})
     plan = partial(
@@ -107,10 +109,10 @@ def _scenarios(
     fields: Mapping[str, st.SearchStrategy[Any]],
     flakiness: st.SearchStrategy[dict[str, dict[str, Any]]],
     setups: st.SearchStrategy[dict[str, Any]],
-    plans: Callable[[int], st.SearchStrategy[tuple[Fault, ...]]],
+    plans: Callable[[int], st.SearchStrategy[tuple[Placeable, ...]]],
 ) -> Scenario:
     changes = {"faults": given.faults, **draw(setups), **{name: draw(field) for name, field in fields.items()}}
-    changes["faults"] = _together(changes["faults"], draw(plans(changes["workers"])))
+    changes["faults"] = together(changes["faults"], draw(plans(changes["workers"])))
     changes["model_options"] = _over(given.model_options, changes["model_options"])
     behaviours = draw(flakiness)
     if behaviours:
@@ -132,8 +134,8 @@ def _least_workers(given: Scenario) -> int:
     return max((int(worker.removeprefix("w")) for worker in named), default=1)
 
 
-def _together(own: tuple[Fault, ...], plan: tuple[Fault, ...]) -> tuple[Fault, ...]:
-    """Both, without a second script for a call."""
+def together(own: tuple[Placeable, ...], plan: tuple[Placeable, ...]) -> tuple[Placeable, ...]:
+    """A scenario's own faults and a plan, without a second script for a call: what is scripted stays."""
     taken = [fault.target for fault in own if isinstance(fault, Script)]
     return (*own, *(fault for fault in plan if not (isinstance(fault, Script) and fault.target in taken)))
 

@@ -7,6 +7,7 @@ is in charge of everything that decides a run.
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,30 +16,33 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from durable_sim.api import Run
-from durable_sim.checks.oracles import oracles_of
 from durable_sim.checks.owed import debts
-from durable_sim.search.baseline import Baseline, baseline
-from durable_sim.search.coverage import Coverage, struck_in
+from durable_sim.checks.shown import unharmed
+from durable_sim.checks.violations import VERDICTS
+from durable_sim.search.coverage import Coverage, struck_after, struck_in
+from durable_sim.search.explorer import came, moves
+from durable_sim.search.families import SIGNAL, families_for
 from durable_sim.search.sometimes import campaign
 from durable_sim.search.sweep import fault_sweep
-from durable_sim.search.trial import Invariant, Trial
+from durable_sim.search.trial import Invariant, Trial, trial_of
 from durable_sim.search.witness import Witness, witness
+from durable_sim.search.words import NO_HIT, bounds_of, guarantee, uncommon, why_idle
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.testing.every import Searching
 from durable_sim.testing.plans import fault_plans
-from durable_sim.testing.scenarios import scenarios
+from durable_sim.testing.scenarios import scenarios, together
 from durable_sim.testing.targets import Target
-from durable_sim.world.faults import Fault
+from durable_sim.world.faults import Placeable, Signal
 
 _PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-Drawn = tuple[Scenario, tuple[Fault, ...]]
-"""A scenario without faults, and the faults that strike in it."""
+Drawn = tuple[Scenario, tuple[Placeable, ...]]
+"""A scenario with no faults but those that are scripted in it, and the faults that strike besides."""
 
 
 class Broken(Exception):
     """An example that breaks the workflow."""
 
-    def __init__(self, trial: Trial, faults: tuple[Fault, ...]) -> None:
+    def __init__(self, trial: Trial, faults: tuple[Placeable, ...]) -> None:
         super().__init__(trial, faults)
         self.trial = trial
         self.faults = faults
@@ -46,11 +50,15 @@ class Broken(Exception):
 
 @dataclass
 class Found:
-    """What a search came to."""
+    """What a search came to. `idle`: why none of its examples, whatever strikes it, can show anything."""
 
-    model: str
+    trial: Trial
+    families: tuple[str, ...]
     runs: int = 0
     hits: int = 0
+    idle: str | None = None
+    undone: bool = False
+    verdicts: Counter[str] = field(default_factory=Counter)
     coverage: Coverage = field(default_factory=lambda: Coverage.of(()))
     never_reached: tuple[str, ...] = ()
     witness: Witness | None = None
@@ -58,28 +66,42 @@ class Found:
     @property
     def ok(self) -> bool:
         """Whether faults struck, all marks were reached, and nothing went wrong."""
-        return self.witness is None and self.hits > 0 and not self.never_reached
+        return not (self.witness or self._why_nothing or self.never_reached)
+
+    @property
+    def _why_nothing(self) -> str:
+        return self.idle or ("" if self.hits else NO_HIT)
 
     @property
     def words(self) -> str:
         """What has been shown."""
-        if self.witness is not None:
-            return f"{self.model}: a set of faults that breaks it, after {self.runs:,} run(s)"
-        if not self.hits:
-            return f"{self.model}: shows nothing: no fault hit anything in flight in {self.runs:,} runs"
-        if self.never_reached:
-            return f"{self.model}: shows too little: never reached: {', '.join(self.never_reached)}"
-        never = f"; no fault in: {', '.join(self.coverage.never)}" if self.coverage.never else ""
-        return (
-            f"{self.model}: nothing lost, doubled, stranded or undone out of order in {self.runs:,} runs with faults "
-            f"drawn at random ({self.hits:,} hit work in flight){never}"
+        verdicts = {str(verdict): self.verdicts[verdict] for verdict in VERDICTS if self.verdicts[verdict]}
+        return guarantee(
+            self.trial.model,
+            wrong=f"a set of faults that breaks it, after {self.runs:,} run(s)" if self.witness else "",
+            nothing=self._why_nothing,
+            never_reached=self.never_reached,
+            holds=f"{unharmed(undone=self.undone)} in {self.runs:,} runs with faults drawn at random "
+            f"({self.hits:,} hit work in flight{uncommon(verdicts)})",
         )
 
-    def add(self, run: Run) -> None:
-        """Count a run."""
+    @property
+    def bounds(self) -> str:
+        """What that is limited to."""
+        never = f"; no fault in: {', '.join(self.coverage.never)}" if self.coverage.never else ""
+        return f"{bounds_of(self.trial, self.families)}{never}"
+
+    def add(self, run: Run, trial: Trial, faults: tuple[Placeable, ...]) -> None:
+        """Count a run with these faults."""
         self.runs += 1
-        struck = list(struck_in(run.recording))
+        self.idle = why_idle(trial) if self.idle is None else self.idle and why_idle(trial)
+        struck = list(struck_in(run.recording, but=self.trial.base.scenario.scripts))
+        for strike in run.recording.stimuli:
+            if strike.after is not None and strike.fault in faults:  # a signal that was moved
+                struck += struck_after(run.recording, strike.after, SIGNAL, strike.hit)
         self.hits += bool(struck)
+        self.undone |= any(entry.undoes is not None for entry in run.ledger)
+        self.verdicts.update(run.verdicts)
         self.coverage += Coverage.of(struck)
 
 
@@ -87,23 +109,26 @@ def search(
     plan: Searching, target: Target, model: str, seed: int, invariants: tuple[Invariant, ...], name: str
 ) -> Found:
     """Look for faults that break a target; `name` is under which Hypothesis remembers what it has found."""
-    base = baseline(target.scenario, None)
-    owed = debts(base.scenario, seed)
-    found = Found(model)
+    calm = trial_of(target.scenario, model, seed, None, plan.oracles, invariants)
+    families = families_for(plan.faults, calm.base.scenario)
+    moved = tuple(signal for _, signal in moves(calm)) if SIGNAL in families else ()
+    found = Found(replace(calm, owed=()) if plan.options else calm, plan.faults)
 
     def example(drawn: Drawn) -> None:
         scenario, faults = drawn
-        own = owed if scenario is base.scenario else debts(scenario, seed)
-        left_out = Baseline(scenario, None, base.left_out)
-        trial = Trial(left_out, model, seed, own, oracles_of(plan.oracles), invariants)
+        trial = calm
+        if scenario is not calm.base.scenario:
+            trial = replace(calm, base=replace(calm.base, scenario=scenario), owed=debts(scenario, seed))
         run = trial.run(faults)
+        if not came(run, faults):
+            return
         if run.violations:
             raise Broken(trial, faults)
-        found.add(run)
+        found.add(run, trial, faults)
 
     with campaign() as marks:
         try:
-            _run_by_hypothesis(example, _drawn(plan, base.scenario, model), plan.max_examples, name)
+            _run_by_hypothesis(example, _drawn(plan, calm.base.scenario, model, moved), plan.max_examples, name)
         except Broken as broken:
             found.runs += 1
             found.witness = _smallest(broken, plan, target, seed, invariants)
@@ -125,11 +150,11 @@ def _smallest(broken: Broken, plan: Searching, target: Target, seed: int, invari
     return witness(broken.trial, alone[0].faults, target.source, target.changes) if alone else enough
 
 
-def _drawn(plan: Searching, calm: Scenario, model: str) -> st.SearchStrategy[Drawn]:
+def _drawn(plan: Searching, calm: Scenario, model: str, moved: tuple[Signal, ...]) -> st.SearchStrategy[Drawn]:
     """Faults alone, or with whatever the test wants drawn besides."""
     if plan.options:
         whole = scenarios(calm, model=model, kinds=plan.faults, max_faults=plan.max_faults, **plan.options)
-        return whole.map(lambda scenario: (replace(scenario, faults=()), scenario.faults))
+        return whole.map(lambda scenario: (replace(scenario, faults=calm.faults), _besides(calm, scenario.faults)))
     faults = fault_plans(
         calm.workers,
         calm.services,
@@ -137,9 +162,15 @@ def _drawn(plan: Searching, calm: Scenario, model: str) -> st.SearchStrategy[Dra
         kinds=plan.faults,
         executions=calm.execution_ids() if len(calm.inputs) > 1 else (),
         versions=tuple(calm.versions),
+        signals=moved,
         swarm=True,
     )
-    return faults.map(lambda drawn: (calm, drawn))
+    return faults.map(lambda drawn: (calm, _besides(calm, together(calm.faults, drawn))))
+
+
+def _besides(calm: Scenario, faults: tuple[Placeable, ...]) -> tuple[Placeable, ...]:
+    """The faults that are not the scenario's own: these stay where they are."""
+    return tuple(fault for fault in faults if fault not in calm.faults)
 
 
 def _run_by_hypothesis(

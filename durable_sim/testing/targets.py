@@ -15,7 +15,7 @@ Subject = Scenario | Callable[..., Any] | str
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A scenario, and the file and the changes that it is from."""
+    """A scenario, and the file and the changes that it is from, if these say all of it."""
 
     scenario: Scenario
     source: str = ""
@@ -33,7 +33,8 @@ def target_of(subject: Subject, input: Any, seed: int, settings: dict[str, Any])
 
         changes = tuple(settings.pop("changes", ()))
         scenario = load(subject, changes).scenario(seed)
-        return Target(_changed(scenario, input, settings), subject, changes)
+        target = Target(_changed(scenario, input, settings), subject, changes)
+        return target if target.scenario is scenario else Target(target.scenario)
     if isinstance(subject, Scenario):
         return Target(_changed(subject, input, settings))
     if not callable(subject):

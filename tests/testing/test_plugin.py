@@ -103,13 +103,111 @@ def test_the_token_of_a_failure_makes_that_run_again(project: Project) -> None:
     assert again.returncode == 1 and "!! the worker crashes" in again.stdout
     mended = project.pytest(BROKEN.replace("(broken,", "(fixed,"), "-n", "0", "-k", "replay", "--durable-replay", token)
     assert mended.returncode == 0, mended.stdout
+    assert "replay: the run of the token goes right" in mended.stdout
 
 
 def test_what_a_test_asserts_is_held_against_every_run(project: Project) -> None:
     """A test with the argument `run` may say more than the verdicts."""
     tests = "@durable_sim.every_crash(fixed, ORDER)\ndef test_shop(run):\n    assert run.faults['fired'] == 0\n"
     done = project.pytest(tests)
-    assert done.returncode == 1 and "=> invariant: test_shop: found assert 1 == 0" in done.stdout
+    assert done.returncode == 1 and "=> invariant: test_shop: found assert 1 == 0 (in test_shop, " in done.stdout
+    assert "test_shop.py line 7: assert run.faults['fired'] == 0), expected it to hold" in done.stdout
+
+
+def test_an_error_in_what_a_test_asserts_is_told_with_its_own_line(project: Project) -> None:
+    """The user's, and none of the package."""
+    tests = "@durable_sim.every_crash(fixed, ORDER)\ndef test_shop(run):\n    run.legder\n"
+    done = project.pytest(tests)
+    line = "'Run' object has no attribute 'legder' in test_shop, test_shop.py line 7: run.legder"
+    assert done.returncode == 1 and line in done.stdout and "every.py" not in done.stdout
+
+
+BY_A_CHECK = """
+def never(recording):
+    yield durable_sim.Violation("never", None, "all", "this", "that")
+
+@durable_sim.every_crash(fixed, ORDER, models=["replay", "steps"], oracles=never)
+def test_shop():
+    pass
+
+@durable_sim.every_crash(fixed, ORDER, workers=3)
+def test_other(run):
+    assert not run.ledger
+"""
+
+
+def test_what_an_oracle_or_the_body_finds_fails_again(project: Project) -> None:
+    """With the token that the failure prints, and as the test that is written for pasting."""
+    for name, text in (("test_shop", "never: all: found this, expected that"), ("test_other", "invariant: test_other")):
+        found = project.pytest(BY_A_CHECK, "-n", "0", f"test_shop.py::{name}[replay]", "--durable-report", "found")
+        (line,) = re.findall(r"repeat: pytest '(.*)' --durable-replay (.*)", found.stdout)
+        again = project.pytest(BY_A_CHECK, "-n", "0", line[0], "--durable-replay", line[1])
+        assert again.returncode == 1 and text in again.stdout, again.stdout
+        assert f"repeat: pytest '{line[0]}' --durable-replay {line[1]}" in again.stdout
+    shop, other = (
+        (project.folder / "found" / f"test_shop.py-{one}-replay.txt").read_text() for one in ("test_shop", "test_other")
+    )
+    assert "oracles=[never]).run(faults)\n    assert done.ok, done.report()\n" in shop
+    assert other.endswith('raise AssertionError("add the check that found this: test_other")\n')
+    for text in (shop, other):
+        assert "--durable-replay" in text and "durable-sim run" not in text
+
+
+def test_a_token_skips_the_tests_that_it_is_not_of(project: Project) -> None:
+    """Those of other scenarios and other models, with the reason; where no test is left it has repeated nothing, which
+    is no success."""
+    token = token_in(project.pytest(BY_A_CHECK, "-n", "0", "test_shop.py::test_shop[replay]").stdout)
+    done = project.pytest(BY_A_CHECK, "-n", "0", "-rs", "--durable-replay", token)
+    assert done.returncode == 1 and "1 failed, 2 skipped" in done.stdout
+    assert "token: it was made under replay" in done.stdout
+    assert re.search(r"token: it was made with another scenario \(found \w{12}, expected \w{12}\)", done.stdout)
+    for workers in ("0", "2"):
+        none = project.pytest(BY_A_CHECK, "-n", workers, "-k", "test_other", "--durable-replay", token)
+        assert none.returncode == 1 and "1 skipped" in none.stdout
+        assert "the token of --durable-replay is of none of these tests" in none.stdout
+
+
+def test_a_token_of_what_was_drawn_besides_faults_is_not_offered(project: Project) -> None:
+    """A drawn input is in no token: the failure prints the test to paste instead, with what was drawn."""
+    tests = (
+        "from hypothesis import strategies as st\n\n"
+        "@durable_sim.any_faults(broken, max_examples=60,\n"
+        "    options={'inputs': st.just({'order_id': 'o-1', 'customer': 'bob', 'total': 7})})\n"
+        "def test_shop():\n    pass\n"
+    )
+    done = project.pytest(tests)
+    assert done.returncode == 1 and "--durable-replay" not in done.stdout
+    assert "repeat: no token says what was drawn besides faults; paste the test" in done.stdout
+    assert "inputs=({'order_id': 'o-1', 'customer': 'bob', 'total': 7},)," in done.stdout
+
+
+def test_the_summary_of_pytest_has_one_line_a_failure(project: Project) -> None:
+    """Also where it is not cut, as under CI; the story is told above."""
+    done = project.pytest(BROKEN, "-n", "0", "-k", "replay", "-vv")
+    assert done.stdout.count("=> duplicate_effect") == 1
+    assert re.search(r"FAILED test_shop.py::test_shop\[replay\] - Failed: replay: .* runs go wrong\n", done.stdout)
+
+
+@pytest.mark.parametrize("name", ["every_crash", "any_faults"])
+@pytest.mark.parametrize("test", ["def test_shop(run):", "class TestShop:\n    {}\n    def test_it(self):"])
+def test_a_decorator_without_parentheses_is_told(project: Project, name: str, test: str) -> None:
+    """In one line, and for this test alone."""
+    decorated = test.format(f"@durable_sim.{name}") if "{}" in test else f"@durable_sim.{name}\n{test}"
+    done = project.pytest(f"{decorated}\n        pass\n")
+    line = f"@{name} stands without parentheses, expected @{name}(workflow, input)"
+    assert done.returncode == 1 and line in done.stdout and "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("oracles", ["never", "[never]"])
+def test_an_oracle_that_gives_nothing_is_told(project: Project, oracles: str) -> None:
+    """In one line; one alone needs no list."""
+    tests = (
+        "def never(recording):\n    return None\n\n"
+        f"@durable_sim.every_crash(fixed, ORDER, oracles={oracles})\ndef test_shop():\n    pass\n"
+    )
+    done = project.pytest(tests)
+    assert done.returncode == 1 and "oracle never gave None (NoneType), expected violations" in done.stdout
+    assert "campaign.py" not in done.stdout
 
 
 def test_a_test_may_have_fixtures_and_be_a_method(project: Project) -> None:
@@ -126,6 +224,16 @@ def test_a_test_in_which_no_fault_hits_anything_fails(project: Project) -> None:
     tests = "@durable_sim.every_crash(fixed, ORDER, at='worker_started')\ndef test_shop():\n    pass\n"
     done = project.pytest(tests)
     assert done.returncode == 1 and "shows nothing: no fault hit anything in flight" in done.stdout
+
+
+def test_a_test_of_a_workflow_that_fails_by_itself_fails(project: Project) -> None:
+    """A typo in the input: every run is compensated, and nothing is shown, by a sweep or by chance."""
+    typo = 'ORDER = {"order_id": "o-1", "custommer": "ada", "total": 40}\n\n'
+    tests = "@durable_sim.every_crash(broken, ORDER)\ndef test_sweep():\n    pass\n\n"
+    tests += "@durable_sim.any_faults(broken, ORDER, max_examples=20, faults='process')\ndef test_search():\n    pass\n"
+    done = project.pytest(typo + tests)
+    assert done.returncode == 1 and "2 failed" in done.stdout
+    assert done.stdout.count("shows nothing: without any fault the workflow fails (KeyError: 'customer')\n") == 2
 
 
 def test_a_mark_that_is_never_reached_fails(project: Project) -> None:

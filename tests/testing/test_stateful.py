@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import unittest
 from collections.abc import Callable
 from typing import Any
 
@@ -184,6 +186,78 @@ def test_each_worker_and_each_version_can_be_struck() -> None:
     assert repr(kind.worker_names()) == "sampled_from(['w1', 'w2', 'w3'])"
     assert repr(kind.version_names()) == "sampled_from([None, 'v2', 'base'])"
     assert repr(machine(paying(key=True))().version_names()) == "none()"
+
+
+def test_a_machine_that_starts_no_workflow_shows_nothing() -> None:
+    """It would pass whatever the workflows did; both as a test of pytest and where it is run by hand."""
+    kind = machine(paying(key=False), order=None)
+    with pytest.raises(
+        AssertionError, match=r"Orders shows nothing: no workflow was started in \d+ examples; add a rule"
+    ):
+        kind.run_as_test(QUICK)
+
+
+def test_a_machine_in_which_nothing_is_hit_shows_nothing() -> None:
+    """Workflows are started, and no rule strikes them."""
+    calm = dict.fromkeys(["crash", "pause", "deploy", "restart_server"])
+    kind = machine(paying(key=False), **calm)
+    with pytest.raises(
+        AssertionError, match=r"shows nothing: nothing that struck hit a workflow in flight in 25 examples"
+    ):
+        kind.run_as_test(QUICK)
+    planned = fault_plans(services=PAYMENTS, kinds=["slow"], max_size=3)
+    machine(paying(key=True), faults=planned, **calm).run_as_test(QUICK)
+
+
+def test_the_test_case_runs_it_as_a_test() -> None:
+    """As Hypothesis makes one, once a machine, with its settings; it fails if nothing is shown."""
+    kind, idle = machine(paying(key=True)), machine(paying(key=True), order=None)
+    assert kind.TestCase is kind.TestCase and kind.TestCase is not idle.TestCase
+    assert kind.TestCase.__name__ == "Orders.TestCase" and kind.TestCase.runTest.is_hypothesis_test
+    kind.TestCase.settings = QUICK
+    idle.TestCase.settings = settings(QUICK, max_examples=3)
+    assert unittest.TestResult.wasSuccessful(kind.TestCase().run())
+    (_, told) = idle.TestCase().run().failures[0]
+    assert "shows nothing: no workflow was started in " in told
+    with pytest.raises(AssertionError, match="shows nothing"):
+        idle.run_as_test()
+
+
+def test_examples_are_not_traced() -> None:
+    """The phase `explain` would follow every line of the simulator once an example has failed: minutes of silence."""
+    traced: list[bool] = []
+
+    class Traced(machine(paying(key=False))):  # type: ignore[misc]  # a class that a function makes
+        def at_end(self) -> None:
+            traced.append(sys.gettrace() is not mine)
+            super().at_end()
+
+    mine = sys.gettrace()
+    with pytest.raises(AssertionError):
+        Traced.run_as_test(settings(QUICK, max_examples=100, phases=tuple(Phase)))
+    assert traced and not any(traced)
+
+
+def test_a_history_is_replayed_when_it_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all of them at the end: dozens of workflows at each of dozens of steps would take minutes to shrink."""
+    asked: list[Any] = []
+    whole = ds.Simulation.check_replays
+
+    def noted(sim: ds.Simulation, **given: Any) -> None:
+        asked.append(given.get("runs"))
+        whole(sim, **given)
+
+    monkeypatch.setattr(ds.Simulation, "check_replays", noted)
+    own: Any = machine(paying(key=True))()
+    own.begin(faults=())
+    own.order()
+    own.advance(1)
+    own.order()
+    own.advance(10_000)
+    own.advance(1)
+    own.teardown()
+    first, second = own.sim.histories()
+    assert asked == [[first], [first, second], [], None]
 
 
 def test_workflows_must_be_several() -> None:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import durable_sim as ds
 from durable_sim import trace
 from durable_sim.errors import UnknownNameError, UserError
+from durable_sim.library.orders import correct_order
+from durable_sim.testing.scenarios import scenarios
 from durable_sim.testing.strategies import (
     arrival_patterns,
     cancel_timings,
@@ -256,6 +258,8 @@ def test_every_setup_makes_a_run(model: str) -> None:
     [
         (lambda: fault_plans(kinds=["crahs"]), UnknownNameError, "did you mean 'crash'"),
         (lambda: fault_plans(kinds=[]), UserError, "at least one family"),
+        (lambda: fault_plans(kinds="signal"), UserError, "moves signals, and there are none"),
+        (lambda: scenarios(correct_order(), kinds="signal"), UserError, "draw them, as in stimuli=signal_timings"),
         (lambda: mixtures(0.2), UserError, "more than 1"),
         (lambda: worker_setups("repaly"), UnknownNameError, "did you mean 'replay'"),
         (lambda: worker_setups(options={"chache": [1]}), UnknownNameError, "did you mean 'cache'"),
@@ -265,3 +269,12 @@ def test_what_cannot_be_drawn_is_refused_at_once(make: Callable[[], Any], error:
     """Not in the middle of a test."""
     with pytest.raises(error, match=told):
         make()
+
+
+def test_a_plan_moves_each_signal_once_at_most() -> None:
+    """To one of the instants that are given; two that say the same are one."""
+    earlier, later = (ds.Signal(after="timer_started", nth=nth, name="go") for nth in (1, 2))
+    plans = examples(fault_plans(kinds=["signal", "crash"], signals=[earlier, later]), 100)
+    moved = [[fault for fault in plan if isinstance(fault, ds.Signal)] for plan in plans]
+    assert {len(signals) for signals in moved} == {0, 1}
+    assert {signal for signals in moved for signal in signals} == {earlier, later}
