@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from durable_sim.checks.owed import Debt, debts
 from durable_sim.checks.replays import replays
+from durable_sim.checks.shown import idle_in, unheard, unstruck, warned, warning
 from durable_sim.checks.verdict import Judged, Judgement, judge
 from durable_sim.checks.violations import BAD, GOOD, VERDICTS, Verdict, Violation
 from durable_sim.durations import SECOND, Duration
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
     from durable_sim.health.baseline import Baseline
     from durable_sim.health.health import Health
-
-VACUOUS = "no planned fault hit anything in flight"
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,24 @@ class Run:
 
     @property
     def vacuous(self) -> bool:
-        """Whether faults were planned and none hit anything in flight: then nothing was tested."""
-        return self.faults["planned"] > 0 and self.faults["hit"] == 0
+        """Whether faults were asked for (planned, random, or of the services) and none struck: then nothing was
+        tested."""
+        return bool(self._unstruck)
+
+    @cached_property
+    def _unstruck(self) -> str:
+        return unstruck(self.recording.scenario, self.faults, self.recording.call_faults)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the run shows nothing: the workflow fails or does nothing without any fault, or no fault struck."""
+        idle = "" if self.violations else idle_in(self.recording.scenario, self.judgement.owed)
+        return tuple(filter(None, (idle, self._unstruck)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else should be known, where no warning says it: signals that the workflow has no handler for."""
+        return tuple(words for words in unheard(self.judgement.owed) if words not in "".join(self.warnings))
 
     def execution(self, name: str) -> Judged:
         """One execution by its id.
@@ -147,8 +162,10 @@ class Run:
         from durable_sim.views.timeline import timeline  # matplotlib only where a figure is wanted
 
         shown = self.worst if execution is None else self.execution(execution)
-        finding = f", {shown.violations[0].subject}" if shown.violations else ""
-        options.setdefault("title", f"{shown.execution.id}: {shown.verdict.replace('_', ' ')}{finding}")
+        verdict = shown.verdict.replace("_", " ")
+        finding = [one.subject for one in shown.violations[:1] if one.subject != "execution"]
+        options.setdefault("title", f"{shown.execution.id}: {', '.join([verdict, *finding])}")
+        options.setdefault("violations", shown.violations)
         return timeline(self.recording, shown.execution.id, **options)
 
     def frame(self, table: str = "executions") -> DataFrame:
@@ -205,8 +222,8 @@ class Run:
             f"faults planned {faults['planned']}, fired {faults['fired']}, hit something in flight {faults['hit']}; "
             f"calls that went wrong: {text.counts(self.recording.call_faults)}",
         ]
-        if self.vacuous:
-            lines.append(f"WARNING: {VACUOUS}: this run shows nothing about them")
+        lines += map(warning, self.warnings)
+        lines += [f"note: {words}" for words in self.notes]
         lines += ["", self.story(execution), ""]
         lines += [str(violation) for violation in self.violations[:10]]
         if len(self.violations) > 10:
@@ -232,7 +249,7 @@ class Run:
             self.violations,
             self.story(),
             told=told,
-            warning=VACUOUS if self.vacuous else "",
+            warning="; ".join(self.warnings),
             executions=rows,
             repeat=self.repeat,
         )
@@ -259,10 +276,9 @@ class Comparison:
 
     @property
     def worst(self) -> Run:
-        """The run with the most executions that are neither completed nor compensated."""
-        return max(
-            self.runs.values(), key=lambda run: sum(count for verdict, count in run.verdicts.items() if verdict in BAD)
-        )
+        """The run with the most executions that are neither completed nor compensated; among several, the one with the
+        most violations."""
+        return max(self.runs.values(), key=lambda run: (_gone_wrong(run), len(run.violations)))
 
     @property
     def faults(self) -> dict[str, int]:
@@ -318,32 +334,48 @@ class Comparison:
         ]
         return text.table(headings, rows)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why runs show nothing, each with the models of which that is so."""
+        return warned(self.runs)
+
     def __str__(self) -> str:
-        lines = [self.summary()]
-        vacuous = [model for model, run in self.runs.items() if run.vacuous]
-        if vacuous:
-            lines.append(f"WARNING: {VACUOUS} under {', '.join(vacuous)}")
-        worst = self.worst
-        lines += [
-            "",
-            "no execution went wrong" if worst.ok else f"The shortest story of one that went wrong:\n{worst.story()}",
-        ]
+        lines = [self.summary(), *(f"WARNING: {words}" for words in self.warnings)]
+        lines += dict.fromkeys(f"note: {words}" for run in self.runs.values() for words in run.notes)
+        heading, told = self._told()
+        lines += ["", f"{heading[:1].upper()}{heading[1:]}:\n{told}" if told else heading]
         return "\n".join([*lines, *([f"repeat: {self.repeat}"] if self.repeat else [])])
+
+    def _told(self) -> tuple[str, str]:
+        """What went wrong, under a heading: the shortest story of it, or what no execution's story shows."""
+        worst = self.worst
+        if _gone_wrong(worst):
+            return "the shortest story of one that went wrong", worst.story()
+        if not worst.ok:
+            return f"the run under {worst.model} went wrong", "\n".join(map(str, worst.violations))
+        return "no execution went wrong", ""
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         told = {model: (len(run.violations), run.repeats, run.faults["hit"]) for model, run in self.runs.items()}
-        vacuous = [model for model, run in self.runs.items() if run.vacuous]
+        heading, story = self._told()
         return html.comparison_card(
             f"{self.name or 'comparison'}, seed {self.seed}",
             self.verdicts,
             told=told,
             headings=("violations", "repeats", "faults that hit"),
-            story="" if self.worst.ok else self.worst.story(),
-            warning=f"{VACUOUS}: {', '.join(vacuous)}" if vacuous else "",
+            ok=self.worst.ok,
+            heading=heading,
+            story=story,
+            warning="; ".join(self.warnings),
             repeat=self.repeat,
         )
+
+
+def _gone_wrong(run: Run) -> int:
+    """How many executions are neither completed nor compensated."""
+    return sum(count for verdict, count in run.verdicts.items() if verdict in BAD)
 
 
 def run_scenario(
@@ -390,6 +422,7 @@ def run(
     calm_after: Duration | None = None,
     versions: Mapping[str, Callable[..., Any]] | None = None,
     owed: Mapping[str, Owed] | None = None,
+    instead: Mapping[str, str] | None = None,
     model_options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Run:
     """Run a workflow function under one execution model.
@@ -407,6 +440,7 @@ def run(
         calm_after: from then on nothing goes wrong by chance.
         versions: other code of the workflow, for deploys to switch to.
         owed: what is owed of a kind of effect, where it differs from what the service declares.
+        instead: which effect counts as which other one, where either will do: {"wallet.charge": "payments.charge"}.
         model_options: settings by model, such as {"regular_rerun": {"reruns_max": 1}}.
 
     Raises:
@@ -425,6 +459,7 @@ def run(
         calm_after=calm_after,
         versions=versions,
         owed=owed,
+        instead=instead,
         model_options=model_options,
     )
     return run_scenario(scenario, model, seed)
@@ -446,6 +481,7 @@ def compare(
     calm_after: Duration | None = None,
     versions: Mapping[str, Callable[..., Any]] | None = None,
     owed: Mapping[str, Owed] | None = None,
+    instead: Mapping[str, str] | None = None,
     model_options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Comparison:
     """Run a workflow function under several execution models, by default all that can; arguments as for `run`."""
@@ -462,6 +498,7 @@ def compare(
         calm_after=calm_after,
         versions=versions,
         owed=owed,
+        instead=instead,
         model_options=model_options,
     )
     return compare_scenario(scenario, models, seed)

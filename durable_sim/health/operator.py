@@ -272,10 +272,11 @@ def _limits(recording: Recording, execution: Execution) -> Limits:
 
 
 def _scheduled(model: Replay, execution: Execution) -> Iterator[tuple[int, int]]:
-    for run_id in model.server.chain(execution.id):
-        for event in model.server.runs[run_id].history:
+    for run in model.server.runs.values():
+        for event in run.history if run.trace_id == execution.id else ():
             if event.type == ACTIVITY_TASK_SCHEDULED:
-                yield event.attributes["step"], event.attributes["retry_policy"].maximum_attempts
+                number = model.server.numbers.known(execution.id, run.run_id, event.attributes["step"])
+                yield number or 0, event.attributes["retry_policy"].maximum_attempts
 
 
 def _span(us: int) -> str:

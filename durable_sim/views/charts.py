@@ -76,7 +76,7 @@ def crash_matrix(
     """What is left of an execution after a crash at each point, under each model.
 
     `rows` are (label of the crash point, verdict by model); a model that a row says nothing about gets an empty tile,
-    and counts in neither margin.
+    and counts in neither margin. `rows_are` says what the last line counts: "stretches survived" for merged rows.
     """
     given = {verdict for _, verdicts in rows for model, verdict in verdicts.items() if model in models}
     met = [verdict for verdict in VERDICTS if verdict in given]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from durable_sim.views import palette
-from durable_sim.views.lanes import BAR_PT, LANE_PT, Lane, labels_above
+from durable_sim.views.lanes import BAR_PT, LANE_PT, Lane, labels_above, message_batches
 from durable_sim.views.palette import (
     BODY_PT,
     CALL_LOOKS,
@@ -36,6 +36,10 @@ STRIP_PT: Final = 3.2
 SLIVER_PT: Final = 2.6
 """No bar is drawn narrower."""
 LEGEND_GAP_PT: Final = 15.0
+CUTS_TOLD_MAX: Final = 5
+"""How long each of so many cuts lasts is written before any tick; of more, only where there is room."""
+MARK_GAP_PT: Final = 8.0
+"""Marks of messages that share a label are never closer."""
 
 
 class Drawing:
@@ -92,9 +96,11 @@ class Drawing:
 
     @property
     def _ends_us(self) -> int:
-        """When the workflow's last bar ends, or the workflow itself."""
+        """When the workflow's last bar ends, or the workflow itself; one that is still open ends with the picture."""
         ended_us = self.scene.execution.ended_us
-        return max([ended_us or self.scene.start_us, *(bar.end_us for bar in self.scene.steps)])
+        if ended_us is None:
+            return self.scene.end_us
+        return max([ended_us, *(bar.end_us for bar in self.scene.steps)])
 
     @property
     def _status(self) -> str:
@@ -130,8 +136,8 @@ class Drawing:
             self.canvas.text(x + width + 2, middle, bar.labels[0], size=SMALL_PT, color=MUTED, gid="attempt")
 
     def _box(self, bar: Bar, look: Look, x: float, y: float, width: float, height: float) -> None:
-        """The bar itself; that of a call whose caller died has no end."""
-        if bar.kind == "cut_off":
+        """The bar itself; that of a call whose caller never heard an answer has no end."""
+        if bar.kind in ("cut_off", "under_way"):
             self.canvas.box(x, y, width, height, replace(look, edge="none"), gid=bar.gid)
             self.canvas.line([x + width, x, x, x + width], [y, y, y + height, y + height], look.edge, 0.9, zorder=4)
         else:
@@ -150,9 +156,10 @@ class Drawing:
         left, right = self._clear(begin, end)
         clear = [words for words in labels if text_width(words, size, bold=True) + 5 <= right - left]
         words, x = (clear[0], (left + right) / 2) if clear else (labels[0], (begin + end) / 2)
-        if look.hatch is not None:
+        if look.hatch is not None or not clear:
             width = text_width(words, size, bold=True) + 4
-            self.canvas.box(x - width / 2, y - size * 0.62, width, size * 1.24, Look(look.fill, INK), zorder=4)
+            over = 4 if clear else 6.5  # above the lines that go through it
+            self.canvas.box(x - width / 2, y - size * 0.62, width, size * 1.24, Look(look.fill, INK), zorder=over)
         self.canvas.text(x, y, words, size=size, color=look.text, bold=True, align="center", gid="label")
 
     def _backoffs(self, lane: Lane, y: float) -> None:
@@ -193,8 +200,9 @@ class Drawing:
         x, end = self.scale.x(life.start_us), self.scale.x(life.end_us)
         self.canvas.box(x, top, max(SLIVER_PT, end - x), BAR_PT, Look(palette.ALIVE, MUTED), gid="life")
         label_x, width = x + 6, text_width(life.labels[0], SMALL_PT)
-        marks = [self.scale.x(time_us) for time_us in worker.replays_us]
-        for mark in marks:
+        replays = [self.scale.x(time_us) for time_us in worker.replays_us]
+        tears = [(cut.left + cut.right) / 2 for cut in self.scale.cuts()]
+        for mark in sorted([*replays, *tears]):
             if label_x - 8 < mark < label_x + width + 3:
                 label_x = mark + 8
         if life.labels[0] and label_x + width + 6 < end:
@@ -203,11 +211,21 @@ class Drawing:
     def _effects(self, lane: Lane, y: float) -> None:
         rows = dict(zip((bar.gid for bar in lane.bars), lane.rows, strict=True))
         size = 5.6 if len(rows) <= 30 else 4.4
+        taken: list[tuple[float, float]] = []
         for call in self.scene.calls:
             if call.service == lane.name:
                 low = y + lane.bar_top(rows[call.bar.gid]) + lane.bar_height + (3.5 if lane.depth == 1 else 1)
                 for index, time_us in call.effects_us:
-                    self.canvas.mark(self.scale.x(time_us), low, "D", size, gid=f"effect:{index}")
+                    x = self._beside(self.scale.x(time_us), low, size + 1, taken)
+                    self.canvas.mark(x, low, "D", size, gid=f"effect:{index}")
+
+    def _beside(self, x: float, y: float, gap: float, taken: list[tuple[float, float]]) -> float:
+        """Where a mark goes so that it hides no other of its row: two effects must be seen to be two."""
+        for place in sorted(place for place, low in taken if low == y):
+            if abs(place - x) < gap:
+                x = place + gap
+        taken.append((x, y))
+        return x
 
     def _ledger(self, lane: Lane, y: float) -> None:
         lines = [*lane.counts, lane.net] if lane.net else []
@@ -279,21 +297,28 @@ class Drawing:
             self.canvas.text(label.center, y, label.words, color=label.color, bold=True, align="center", gid="blow")
             if label.color == MUTED:
                 self.canvas.line([label.x] * 2, [y + 7, self.top], MUTED, 0.8, linestyle=(0, (1, 2)), zorder=1)
-        for message in self.scene.messages:
-            self._message(self.scale.x(message.time_us))
+        for batch in message_batches(self.scene, self.scale):
+            self._messages([self.scale.x(message.time_us) for message in batch])
 
-    def _message(self, x: float) -> None:
-        """Into the workflow's lane from above."""
+    def _messages(self, places: Sequence[float]) -> None:
+        """Into the workflow's lane from above; of many that share a label the first, and a strip to the last."""
+        x, last = places[0], places[-1]
         style = {"linestyle": (0, (1, 2)), "zorder": 5}
         self.canvas.line([x, x], [self.top, self.top + self.lanes[0].height], MUTED, 0.8, **style)
-        self.canvas.mark(x, self.top + 3.5, "v", 6.5, color=MUTED, gid="message")
+        if last > x:
+            self.canvas.line([x, last], [self.top + 3.5] * 2, MUTED, 1.6, gid="batch", zorder=5)
+        drawn: list[float] = []
+        for place in places:
+            if not drawn or place - drawn[-1] >= MARK_GAP_PT:
+                drawn.append(place)
+                self.canvas.mark(place, self.top + 3.5, "v", 6.5, color=MUTED, gid="message")
 
     # --- below
     def _axis(self) -> None:
         below = axis(self.scale, self.scene.moments_us)
         taken: list[tuple[float, float]] = []
         cuts = [((cut.left + cut.right) / 2, f"{about(cut.end_us - cut.start_us)}") for cut in self.scale.cuts()]
-        for x, words in (*cuts, *below.ticks):
+        for x, words in (*cuts, *below.ticks) if len(cuts) <= CUTS_TOLD_MAX else (*below.ticks, *cuts):
             half = text_width(words, BODY_PT - 0.5, bold=(x, words) in cuts) / 2 + 4
             if all(x + half <= begin or end <= x - half for begin, end in taken):
                 taken.append((x - half, x + half))

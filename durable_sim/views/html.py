@@ -12,7 +12,7 @@ from html import escape
 from types import MappingProxyType
 from typing import Any, Final
 
-from durable_sim.checks.violations import GOOD, VERDICTS, Violation
+from durable_sim.checks.violations import VERDICTS, Violation
 from durable_sim.durations import seconds
 from durable_sim.preformatted import MONOSPACED
 from durable_sim.views.looks import GREEN, ORANGE, VERDICT_LOOKS, WHITE, Look
@@ -155,11 +155,16 @@ def comparison_card(
     *,
     told: Mapping[str, Sequence[object]] = _NOTHING,
     headings: Sequence[str] = (),
+    ok: bool,
+    heading: str = "the shortest story of one that went wrong",
     story: str = "",
     warning: str = "",
     repeat: str = "",
 ) -> Html:
-    """Several runs of one scenario: a row a model with its verdicts; `told` adds cells to it, under `headings`."""
+    """Several runs of one scenario: a row a model with its verdicts; `told` adds cells to it, under `headings`.
+
+    `ok` says whether nothing is wrong with any of them, with the runs as a whole either; else `story` tells what is.
+    """
     met = [verdict for verdict in VERDICTS if any(counts.get(verdict) for counts in verdicts.values())]
     rows = [
         (
@@ -170,13 +175,12 @@ def comparison_card(
         for model, counts in verdicts.items()
     ]
     names = ("model", *(verdict.replace("_", " ") for verdict in met), *headings)
-    ok = all(verdict in GOOD for verdict in met)
     return card(
         title,
         ok and not warning,
         table(names, rows),
         tag("div", warning, style="font-weight:bold") if warning else "",
-        fold("the shortest story of one that went wrong", text_block(story)) if story else "",
+        fold(heading, text_block(story)) if story else "",
         _repeat(repeat),
     )
 
@@ -211,6 +215,7 @@ def deploys_card(
     histories: Mapping[str, int],
     unsafe: Sequence[tuple[str, str]],
     *,
+    bounds: str = "",
     repeat: str = "",
 ) -> Html:
     """A deploy sweep: what it shows; how many histories are safe when, and each deploy that went wrong, and how."""
@@ -223,6 +228,7 @@ def deploys_card(
         fold("when it is safe", when, open=True) if histories else "",
         fold(f"deploys that go wrong: {len(unsafe):,}", wrong) if unsafe else "",
         _repeat(repeat),
+        subtitle=bounds,
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from durable_sim.checks.owed import debts
+from durable_sim.checks.ledgers import entries_by_execution
+from durable_sim.checks.owed import debt_of
 from durable_sim.checks.verdict import Judged, judge
 from durable_sim.checks.violations import Violation
 from durable_sim.models.executions import Execution
@@ -34,6 +35,7 @@ _WRONG: Mapping[str, str] = MappingProxyType(
         "compensation_order": "wrong order",
         "lost_effect": "lost",
         "orphaned_effect": "orphaned",
+        "wrong_amount": "wrong amount",
     }
 )
 
@@ -98,22 +100,25 @@ class Label:
     color: str
 
 
-def lanes_of(recording: Recording, shown: Scene) -> list[Lane]:
-    """The workflow, the workers, and the services that it called or that were left wrong."""
-    judged = _judged(recording, shown.execution)
+def lanes_of(recording: Recording, shown: Scene, violations: Sequence[Violation] | None = None) -> list[Lane]:
+    """The workflow, the workers, and the services that it called or that were left wrong.
+
+    `violations` are those of the execution; by default it is judged here, alone.
+    """
+    found = _judged(recording, shown.execution).violations if violations is None else violations
     steps = tuple(sorted(shown.steps, key=lambda bar: (bar.start_us, bar.gid)))
     lanes = [Lane("workflow", "workflow", steps)]
     lanes += [Lane(f"worker {worker.name}", "worker") for worker in shown.workers]
-    wrong = [_service_of(one.subject) for one in judged.violations if one.kind in _WRONG]
+    wrong = [_service_of(one.subject) for one in found if one.kind in _WRONG]
     services = dict.fromkeys((*(call.service for call in shown.calls), *wrong))
-    return [*lanes, *(_service_lane(recording, shown, judged.violations, name) for name in services)]
+    return [*lanes, *(_service_lane(recording, shown, found, name) for name in services)]
 
 
 def _judged(recording: Recording, execution: Execution) -> Judged:
     """The verdict on one execution alone."""
-    ledger = tuple(entry for entry in recording.ledger if entry.execution == execution.id)
-    owed = debts(recording.scenario.alone(execution.ordinal), recording.seed)
-    return judge(replace(recording, executions=(execution,), ledger=ledger), owed).executions[0]
+    ledger = tuple(entries_by_execution(recording)[execution.id])
+    owed = debt_of(recording.scenario, recording.seed, execution.ordinal)
+    return judge(replace(recording, executions=(execution,), ledger=ledger), [owed]).executions[0]
 
 
 def _service_of(subject: str) -> str:
@@ -150,12 +155,12 @@ def _wanted(shown: Scene, scale: TimeScale) -> Iterator[tuple[float, str, str]]:
         x = scale.x(blows[0].time_us)
         who = ", ".join(blow.worker for blow in blows) if len(blows) <= 3 else f"× {len(blows)}"
         yield x, f"{blows[0].kind} {who}", INK if blows[0].kind == "crash" else BLUE
-    for messages in _batches(shown, scale):
+    for messages in message_batches(shown, scale):
         words = messages[0].words if len(messages) == 1 else f"{messages[0].words} × {len(messages)}"
         yield scale.x(messages[0].time_us), words, MUTED
 
 
-def _batches(shown: Scene, scale: TimeScale) -> list[list[Message]]:
+def message_batches(shown: Scene, scale: TimeScale) -> list[list[Message]]:
     """The messages; those of the same words that are close together share a label."""
     batches: list[list[Message]] = []
     for message in shown.messages:

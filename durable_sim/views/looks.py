@@ -44,6 +44,7 @@ VERDICT_LOOKS: Mapping[str, Look] = MappingProxyType(
         "compensation_order": Look(SKY, INK, "R"),
         "lost_effect": Look(BLUE, WHITE, "L"),
         "orphaned_effect": Look("#3D2459", WHITE, "O"),
+        "wrong_amount": Look("#A23B72", WHITE, "A"),
         "stuck": Look("#F0C542", INK, "S"),
         "inconclusive": Look("#8A949E", INK, "?"),
     }
@@ -57,6 +58,7 @@ CALL_LOOKS: Mapping[str, Look] = MappingProxyType(
         "failed": Look(ORANGE, WHITE),
         "timed_out": Look("#FFF4DC", INK, edge="#E69F00", hatch="////"),
         "cut_off": Look(GRID, INK, edge=INK),
+        "under_way": Look("#E4F0EC", INK, edge=GREEN),
         "undo": Look(PURPLE, WHITE),
     }
 )

@@ -11,12 +11,13 @@ from typing import Any, Final, Protocol
 
 import pandas as pd
 
+from durable_sim.checks.shown import unharmed, warned
 from durable_sim.checks.verdict import Judged
 from durable_sim.checks.violations import BAD, GOOD, VERDICTS, Violation
 from durable_sim.durations import format_us, seconds
 from durable_sim.errors import UserError
 from durable_sim.health.health import Health
-from durable_sim.simulation.fingerprint import fingerprint
+from durable_sim.simulation.fingerprint import DIGITS, fingerprint
 from durable_sim.version import __version__
 from durable_sim.views.charts import crash_matrix, outcome_matrix
 from durable_sim.views.crash_points import crash_rows
@@ -46,13 +47,14 @@ STORIES_MAX: Final = 4
 """Of more models that go wrong only the worst are told in full."""
 SETS_MAX: Final = 3
 """So many of the smallest sets of faults are shown of each sweep."""
-DIGITS: Final = 12
-"""So much of the digest of a trace tells one run from another."""
 _COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "violations": ("kind", "execution", "subject", "found", "expected", "time"),
     "faults": ("kind", "worker", "version", "planned", "trigger", "fired", "hit", "executions"),
     "executions": ("execution", "verdict", "status", "arrived", "duration", "runs", "violations", "failure", "pending"),
-    "effects": ("effect", "time", "kind", "execution", "step", "subject", "quantity", "unit", "owed", "undoes"),
+    "effects": (
+        *("effect", "time", "kind", "execution", "step", "subject", "whose"),
+        *("quantity", "unit", "owed", "undoes"),
+    ),
 }
 """The tables of the worst run, and what they show of each row."""
 
@@ -73,8 +75,8 @@ class Reported(Judgeable, Protocol):
         """How many faults were planned, fired, and hit something."""
 
     @property
-    def vacuous(self) -> bool:
-        """Whether faults were planned and none hit anything."""
+    def warnings(self) -> tuple[str, ...]:
+        """Why the run shows nothing."""
 
     @property
     def repeats(self) -> int:
@@ -187,16 +189,23 @@ def _wrong(run: Reported) -> int:
 def _findings(runs: Mapping[str, Reported]) -> Iterator[Html]:
     """The answer in two sentences, and what must be known before it is believed."""
     bad = [f"{model} ({_in_words(run)})" for model, run in runs.items() if run.violations]
-    good = [model for model, run in runs.items() if not run.violations]
+    good = {model: run for model, run in runs.items() if not (run.violations or run.warnings)}
+    holds = {model: run for model, run in good.items() if _struck(run)}
     if bad:
         yield paragraph(element("strong", "Goes wrong: "), ", ".join(bad), ".")
-    if good:
-        nothing = "nothing lost, doubled, stranded or undone out of order."
-        yield paragraph(element("strong", "Holds: "), ", ".join(good), f": {nothing}")
-    vacuous = [model for model, run in runs.items() if run.vacuous]
-    if vacuous:
-        words = f"No planned fault hit anything in flight under {', '.join(vacuous)}: this shows nothing about faults."
-        yield paragraph(words, class_="warning")
+    if holds:
+        undone = any(entry.undoes is not None for run in holds.values() for entry in run.recording.ledger)
+        yield paragraph(element("strong", "Holds: "), ", ".join(holds), f": {unharmed(undone=undone)}.")
+    if calm := [model for model in good if model not in holds]:
+        words = f"{', '.join(calm)}: no fault struck; this shows nothing about faults."
+        yield paragraph(element("strong", "Calm run: "), words)
+    for words in warned(runs):
+        yield paragraph(element("strong", "Warning: "), f"{words}.", class_="warning")
+
+
+def _struck(run: Reported) -> bool:
+    """Whether any fault, planned or by chance, struck."""
+    return bool(run.faults["hit"] or sum(run.recording.call_faults.values()))
 
 
 def _in_words(run: Reported) -> str:
@@ -309,7 +318,8 @@ def _smallest(found: Witnessed, runs: Mapping[str, Reported]) -> Html:
 def _sweeps(sweeps: Mapping[str, Swept]) -> Html:
     """What each sweep guarantees, the matrix of all, and the smallest sets of faults."""
     rows = crash_rows({model: sweep.cases for model, sweep in sweeps.items()}, merged=True)
-    figure = crash_matrix(rows, list(sweeps), subtitle="The worst verdict, where a place was struck several times.")
+    subtitle = "The worst verdict, where a place was struck several times."
+    figure = crash_matrix(rows, list(sweeps), subtitle=subtitle, rows_are="stretches survived")
     shown = [
         (model, tally(sweep.verdicts), sweep.guarantee.removeprefix(f"{model}: ")) for model, sweep in sweeps.items()
     ]

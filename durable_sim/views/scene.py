@@ -30,6 +30,7 @@ CALL_WORDS: Mapping[str, str] = MappingProxyType(
         "failed": "call failed",
         "timed_out": "client time-out",
         "cut_off": "caller died",
+        "under_way": "call under way",
         "undo": "compensation",
     }
 )
@@ -289,7 +290,8 @@ def _call(
         kind, until_us = _outcome(answer, undo), answer.time_us
     else:
         died = (one.time_us for one in deaths if one.worker == sent.worker and one.index > sent.index)
-        kind, until_us = "cut_off", min(next(died, end_us), end_us)
+        died_us = next(died, None)
+        kind, until_us = ("under_way", end_us) if died_us is None else ("cut_off", min(died_us, end_us))
     labels = () if sent.attempt is None else (str(sent.attempt),)
     effects_us = tuple(((one.data or {})["effect"], one.time_us) for one in made)
     service = (sent.subject or "").partition(".")[0]

@@ -58,8 +58,8 @@ def executions_table(recording: Recording, judgement: Judgement) -> pd.DataFrame
     """One row an execution, in the order of arrival.
 
     Columns: execution, verdict, status (what the engine says), arrived and ended and duration (each also in _us), runs
-    (how often the code was begun from the top), violations (how many), repeats (effects made more often than owed where
-    that is allowed), failure (its message), pending (what would move an open execution on).
+    (how often the code was begun from the top, or redriven), violations (how many), repeats (effects made more often
+    than owed where that is allowed), failure (its message), pending (what would move an open execution on).
     """
     times = ("arrived", "arrived_us", "ended", "ended_us", "duration", "duration_us")
     columns = ("execution", "verdict", "status", *times, "runs", "violations", "repeats", "failure", "pending")
@@ -71,11 +71,24 @@ def executions_table(recording: Recording, judgement: Judgement) -> pd.DataFrame
 def effects_table(recording: Recording) -> pd.DataFrame:
     """One row an effect in the ledger, under its index there, in the order in which the effects took place.
 
-    Columns: time, time_us, service, kind ("payments.charge"), execution, step, subject, quantity (negative for an
-    undo), unit, owed ("exactly_once", ...), reference, undoes and undone_by (indices of other effects), call, sent
-    and sent_us (when the request left its caller).
+    Columns: time, time_us, service, kind ("payments.charge"), execution, step, subject, whose (for whom it is),
+    quantity (negative for an undo), unit, owed ("exactly_once", ...), reference, undoes and undone_by (indices of other
+    effects), call, sent and sent_us (when the request left its caller).
     """
-    what = ("index", "time", "time_us", "service", "kind", "execution", "step", "subject", "quantity", "unit", "owed")
+    what = (
+        "index",
+        "time",
+        "time_us",
+        "service",
+        "kind",
+        "execution",
+        "step",
+        "subject",
+        "whose",
+        "quantity",
+        "unit",
+        "owed",
+    )
     columns = (*what, "reference", "undoes", "undone_by", "call", "sent", "sent_us")
     undone_by = {entry.undoes: entry.index for entry in reversed(recording.ledger) if entry.undoes is not None}
     rows = (_effect_row(recording, entry, undone_by.get(entry.index)) for entry in recording.ledger)

@@ -7,7 +7,7 @@ scale.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,11 +17,15 @@ from durable_sim.durations import DAY, HOUR, MILLISECOND, MINUTE, SECOND, format
 
 CUT_PT: Final = 46.0
 """The width that is left of a stretch which was cut out."""
-CUTS_MAX: Final = 5
-CUT_RATIO: Final = 6
+CUTS_PT: Final = 230.0
+"""The width that is left of all of them together, if they are many."""
+CUTS_MAX: Final = 20
+CUT_RATIO: Final = 2
 """Idle stretches are cut out if together they last this many times as long as all that is left."""
 CUT_SHARE: Final = 2
 """None is cut out that lasts less than one in so many of what is left."""
+FAR: Final = 1000
+"""So many units and more are written with their units."""
 CUT_LEAST_US: Final = SECOND
 """Nothing shorter is cut out."""
 
@@ -84,10 +88,11 @@ def time_scale(start_us: int, end_us: int, idle: Sequence[tuple[int, int]], left
     kept_us = end_us - start_us - sum(end - start for start, end in cuts)
     pad_us = kept_us // 40  # what is left to see of a cut stretch at either end
     edges = [start_us, *(us for start, end in cuts for us in (start + pad_us, end - pad_us)), end_us]
-    points_per_us = (right - left - CUT_PT * len(cuts)) / max(1, kept_us + 2 * pad_us * len(cuts))
+    cut_pt = min(CUT_PT, CUTS_PT / max(1, len(cuts)))
+    points_per_us = (right - left - cut_pt * len(cuts)) / max(1, kept_us + 2 * pad_us * len(cuts))
     pieces: list[Piece] = []
     for begin_us, until_us in zip(edges[::2], edges[1::2], strict=True):
-        begin = pieces[-1].right + CUT_PT if pieces else left
+        begin = pieces[-1].right + cut_pt if pieces else left
         pieces.append(Piece(begin_us, until_us, begin, begin + (until_us - begin_us) * points_per_us))
     return TimeScale(tuple(pieces))
 
@@ -105,33 +110,37 @@ def _to_cut(whole_us: int, idle: Sequence[tuple[int, int]]) -> list[tuple[int, i
 
 
 def axis(scale: TimeScale, moments_us: Sequence[int]) -> Axis:
-    """Few round ticks; after a cut they count from the first moment after it.
-
-    Times count from the start of the simulation, or from the first moment if that is far away.
-    """
+    """Few round ticks, also after a cut: times count from the start of the simulation, or from the first moment if that
+    is far away."""
     unit, size = _unit(scale.shown_us)
     first = scale.pieces[0]
     step_us = _tick_step(scale.shown_us, 62 * (first.end_us - first.start_us) / max(1.0, first.right - first.left))
     base_us = moments_us[0] if moments_us[0] > 50 * scale.shown_us else 0
     ticks: list[tuple[float, str]] = []
-    for place, piece in enumerate(scale.pieces):
-        anchor_us = moments_us[bisect_left(moments_us, piece.start_us)] if place else base_us
-        begin_us = anchor_us - (anchor_us - piece.start_us) // step_us * step_us
+    for piece in scale.pieces:
+        begin_us = base_us - (base_us - piece.start_us) // step_us * step_us
         for us in range(begin_us, piece.end_us + 1, step_us):
-            ticks.append((scale.x(us), f"{'+' if place else ''}{(us - anchor_us) / size:.6g}"))
+            ticks.append((scale.x(us), _instant(us - base_us, size)))
     since = f" since {rounded(base_us)}" if base_us else ""
-    plus = "; +: since the end of the cut" if len(scale.pieces) > 1 else ""
-    return Axis(tuple(ticks), f"simulated time{since} ({unit}{plus})")
+    return Axis(tuple(ticks), f"simulated time{since} ({unit})")
+
+
+def _instant(us: int, size: int) -> str:
+    """A number in the unit of the axis; an instant that is far away for it, with its units."""
+    return f"{us / size:.6g}" if us < FAR * size else rounded(us)
 
 
 def about(us: int) -> str:
     """A duration to three digits.
 
-    >>> about(86_399_900_000), about(1_500)
-    ('24 h', '1.5 ms')
+    >>> about(86_399_900_000), about(7_200_000_000), about(1_500)
+    ('24 h', '2 h', '1.5 ms')
     """
-    unit, size = _unit(us)
+    unit, size = next((one for one in _LONG if us * 2 >= 3 * one[1]), _unit(us))
     return f"{us / size:.3g} {unit}"
+
+
+_LONG: Final = (("d", DAY), ("h", HOUR), ("min", MINUTE))
 
 
 def rounded(us: int) -> str:

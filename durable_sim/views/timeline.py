@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from durable_sim import trace as kinds
+from durable_sim.checks.violations import Violation
 from durable_sim.errors import UserError
 from durable_sim.simulation.run import Recording
 from durable_sim.views.drawing import Drawing
@@ -36,12 +37,14 @@ def timeline(
     title: str | None = None,
     subtitle: str | None = None,
     width: float = WIDTH,
+    violations: Sequence[Violation] | None = None,
 ) -> Picture:
     """Draw the timeline of one execution, `width` inches wide.
 
     Ours above the rule: the workflow's steps, and the workers (of many, only those that had to do with it). Below it
     the services that it called: a bar is what the caller saw, with the number of the attempt; a diamond is an effect
-    in the world. To the right, the ledger of each service; a net that is not as it should be is bold and orange.
+    in the world. To the right, the ledger of each service; a net that is not as it should be is bold and orange:
+    `violations` says what is (those that a `Run` found for the execution; by default it is judged here, alone).
 
     Raises:
         UnknownNameError: there is no execution of that id.
@@ -50,7 +53,7 @@ def timeline(
     if width < WIDTH_MIN:
         raise UserError(f"width is {width} inches, expected {WIDTH_MIN:g} or more")
     shown = scene(recording, execution_id)
-    lanes = lanes_of(recording, shown)
+    lanes = lanes_of(recording, shown, violations)
     drawing = Drawing(shown, lanes, width * POINTS)
     default = f"{execution_id} under {recording.model}"
     drawing.draw(default if title is None else title, _made_by(recording, shown) if subtitle is None else subtitle)

@@ -121,6 +121,8 @@ class _Desk:
 
     def sees(self, record: Record) -> None:
         """Take one record in."""
+        if record.step is None and record.kind == kinds.BACKOFF_ENDED:
+            return  # a whole function is called again, outside of its steps
         if record.kind in (kinds.TASK_SCHEDULED, kinds.BACKOFF_ENDED):
             self._scheduled(record)
         elif record.kind == kinds.TASK_STARTED:

@@ -15,8 +15,9 @@ from typing import Any, Final
 from durable_sim.api import Run, run_scenario
 from durable_sim.durations import Duration
 from durable_sim.search.baseline import baseline
-from durable_sim.search.families import FAMILIES, Settings, strikes_at
+from durable_sim.search.families import Settings, faults_at, strikes_at
 from durable_sim.search.places import Place, places
+from durable_sim.search.signals import with_faults
 from durable_sim.simulation.run import simulate
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.widgets.subject import Subject
@@ -121,12 +122,13 @@ class Experiment:
         scenario = self.scenario
         if self.where != AS_WRITTEN:
             placed = () if self.where == NOWHERE else (self._fault,)
-            scenario = replace(scenario, faults=(*scenario.scripts, *placed))
+            scenario = with_faults(replace(scenario, faults=scenario.scripts), placed)
         return run_scenario(scenario, self.setting.model, self.setting.seed)
 
     @property
     def _fault(self) -> Any:
-        return FAMILIES[self.setting.family](self.places[self.where], Settings().for_scenario(self.scenario))
+        settings = Settings().for_scenario(self.scenario)
+        return next(faults_at(self.setting.family, self.places[self.where], self.scenario, settings))
 
     @property
     def words(self) -> str:

@@ -217,7 +217,7 @@ def test_a_fault_may_strike_at_the_services_that_a_model_brings(of: str) -> None
 
 def test_one_input_is_not_taken_for_several() -> None:
     """The keys of a dict are no inputs."""
-    with pytest.raises(ds.UserError, match="scenario: inputs is {'order_id': .*expected a list of them"):
+    with pytest.raises(ds.UserError, match=r"scenario: inputs is {'order_id': .*expected a list of them"):
         ds.Scenario(fulfill_order, ORDER, ds.library.shop())
 
 
@@ -243,3 +243,79 @@ def test_what_is_not_there_is_answered_with_what_is() -> None:
         compared["regular"]
     with pytest.raises(UnknownNameError, match="unknown table 'efects': did you mean 'effects'"):
         compared["replay"].frame("efects")
+
+
+# --- wrong as a whole -----------------------------------------------------------------------------------------------
+class Ledgerless(ds.Service):
+    """Planted bug: takes coins that no ledger knows of."""
+
+    effects = (ds.EffectKind("take", "exactly_once", "coins"),)
+    coins = 0
+
+    @ds.operation
+    def take(self, request: Any) -> None:
+        self.coins += 1
+
+    def balance(self) -> dict[str, dict[str, int]]:
+        return {"take": {"": self.coins}}
+
+
+class Honest(Ledgerless):
+    """Its twin."""
+
+    @ds.operation
+    def take(self, request: Any) -> None:
+        request.apply("take")
+        self.coins += 1
+
+
+async def take_a_coin(ctx: ds.WorkflowContext, order: Any) -> None:
+    async def take(ctx: ds.ActivityContext) -> None:
+        await ctx.service("till").take()
+
+    await ctx.execute_activity(take, start_to_close_timeout="30s")
+
+
+def compared_tills(kind: type[ds.Service]) -> ds.Comparison:
+    """Two models in a world with a till."""
+    return ds.compare(take_a_coin, ORDER, models=["replay", "steps"], services={"till": ds.ServiceSpec(kind)})
+
+
+def test_a_run_that_is_wrong_as_a_whole_is_told_and_is_no_good_card() -> None:
+    """No execution went wrong, and yet something is: the violations are shown, and the card is marked."""
+    compared = compared_tills(Ledgerless)
+    assert compared.verdicts["replay"] == {"completed": 1} and not compared["replay"].ok
+    text = str(compared)
+    assert "no execution went wrong" not in text
+    (violation,) = compared.worst.violations
+    assert f"The run under replay went wrong:\n{violation}" in text
+    page = compared._repr_html_()
+    assert "✗" in page and "the run under replay went wrong" in page and "1 in the service" in page
+
+
+def test_a_comparison_in_which_all_is_right_is_a_good_card() -> None:
+    """Its twin: nothing is told, and the mark is a good one."""
+    compared = compared_tills(Honest)
+    assert str(compared).endswith("no execution went wrong")
+    page = compared._repr_html_()
+    assert "✗" not in page and "went wrong" not in page
+
+
+async def charges_by_attempt(ctx: ds.WorkflowContext, order: Any) -> None:
+    async def charge(ctx: ds.ActivityContext) -> None:
+        await ctx.service("payments").charge("ada", 40 * ctx.info.attempt)
+
+    await ctx.execute_activity(charge, start_to_close_timeout="30s")
+
+
+def test_the_worst_run_is_the_one_with_the_most_gone_wrong_and_then_the_most_violations() -> None:
+    """A run of the same model that is right comes first and is not the worst."""
+    lost = [ds.Script("payments", "charge", 1, "lose_request")]
+    compared = ds.compare(charges_by_attempt, ORDER, models=["regular_rerun", "steps", "replay"], faults=lost)
+    assert compared["regular_rerun"].ok and compared.verdicts["steps"] == {"wrong_amount": 1}
+    assert compared.worst.model == "steps"
+    assert "o-1 under steps: wrong_amount (the engine says: completed)" in str(compared)
+    right, wrong = compared_tills(Honest)["replay"], compared_tills(Ledgerless)["replay"]
+    assert ds.Comparison({"a": right, "b": wrong}).worst is wrong
+    assert ds.Comparison({"a": wrong, "b": right}).worst is wrong
+    assert ds.Comparison({"a": wrong, "b": compared["steps"]}).worst is compared["steps"]

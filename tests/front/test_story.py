@@ -117,7 +117,8 @@ def test_what_workflows_say_to_each_other_is_told_in_words() -> None:
         await begun.result
         if again:
             ctx.continue_as_new(order, False)
-        await ctx.external_workflow(ctx.workflow_id).cancel()
+        last = await ctx.start_child_workflow(child, id="child-last")
+        await last.cancel()
 
     lines = [line.split("s  ", 1)[1].strip() for line in ds.run(parent, ORDER).story().splitlines() if "s  " in line]
     told = [line for line in lines if line.split()[0] in ("child", "signal", "continues", "somebody", "calls")]
@@ -131,7 +132,9 @@ def test_what_workflows_say_to_each_other_is_told_in_words() -> None:
         "signal nudge arrives",
         "calls a timer off",
         "child child-False ends: COMPLETED",
+        "child child-last starts",
         "somebody asks it to stop",
+        "calls a timer off",
     ]
 
 
@@ -145,21 +148,59 @@ def test_a_restart_of_the_server_is_told_to_whom_it_concerns(model: str) -> None
     assert told == [False, True]
 
 
-def test_a_story_of_a_thousand_retries_is_told_by_its_beginning_and_its_end() -> None:
+@ds.activity
+async def charge(ctx: ds.ActivityContext, order: Any) -> None:
+    await ctx.service("payments").charge("ada", order["total"])
+
+
+@ds.workflow
+async def insist(ctx: ds.WorkflowContext, order: Any) -> None:
+    retry = ds.RetryPolicy(initial_interval="1s", backoff_coefficient=2)
+    await ctx.execute_activity(charge, order, start_to_close_timeout="30s", retry_policy=retry)
+
+
+@pytest.mark.parametrize(("calls", "times"), [(4, 0), (5, 4), (60, 59)])
+def test_what_goes_on_in_the_same_way_is_told_once(calls: int, times: int) -> None:
+    """A call, its refusal and the back-off, however long it is by then; four rounds are told in full."""
+    refused = [ds.Script("payments", "charge", call, "refuse") for call in range(1, calls + 1)]
+    story = ds.run(insist, ORDER, faults=refused).story()
+    assert story.count("payments.charge: ServiceUnavailable") == (1 if times else calls)
+    assert (f"the same {times} more times, until " in story) == (times > 0)
+    assert "** payments.charge takes effect" in story
+
+
+def test_effects_are_never_folded() -> None:
+    """Each of seven charges stands in the story of an order that is charged with each lost reply."""
+    lost = [ds.Script("payments", "charge", call, "lose_reply") for call in range(1, 7)]
+    assert ds.run(insist, ORDER, faults=lost).story().count("** payments.charge takes effect") == 7
+
+
+def test_a_long_story_is_told_by_its_beginning_and_its_end() -> None:
     """And says how much it leaves out; the trace has it all."""
-    down = ds.library.shop(payments={"faults": ds.Mixture(refuse=1.0)})
 
     @ds.workflow
-    async def insist(ctx: ds.WorkflowContext, order: Any) -> None:
-        retry = ds.RetryPolicy(initial_interval="1s", backoff_coefficient=1)
-        await ctx.execute_activity(charge, order, start_to_close_timeout="30s", retry_policy=retry)
+    async def subscribe(ctx: ds.WorkflowContext, order: Any) -> None:
+        for _ in range(100):
+            await ctx.execute_activity(charge, order, start_to_close_timeout="30s")
 
-    @ds.activity
-    async def charge(ctx: ds.ActivityContext, order: Any) -> None:
-        await ctx.service("payments").charge("ada", order["total"])
-
-    run = ds.run(insist, ORDER, services=down, horizon="10m")
-    lines = run.story().splitlines()
+    lines = ds.run(subscribe, ORDER).story().splitlines()
     (left_out,) = [line for line in lines if line.endswith("lines are left out here")]
     assert len(lines) < 200 < int(left_out.split()[1].replace(",", "")) + len(lines)
-    assert "the workflow starts" in lines[1] and lines[-1].startswith("  => ")
+    assert "the workflow starts" in lines[1] and "completed" in lines[0]
+
+
+async def pay_for_both(ctx: ds.WorkflowContext, order: Any) -> None:
+    async def charge(ctx: ds.ActivityContext, customer: str) -> None:
+        await ctx.service("payments").charge(customer, order["total"])
+
+    for customer in order["customers"]:
+        await ctx.execute_activity(charge, customer, start_to_close_timeout="30s")
+
+
+def test_for_whom_an_effect_is_is_told_where_there_are_several() -> None:
+    """Of two customers each charge says whose it is; of one there is nothing to say."""
+    both = ds.run(pay_for_both, {"order_id": "o-1", "customers": ["ada", "bob"], "total": 40}).story()
+    assert "** payments.charge for ada takes effect: 4000 (ledger 0)" in both
+    assert "** payments.charge for bob takes effect: 4000 (ledger 1)" in both
+    one = ds.run(pay_for_both, {"order_id": "o-1", "customers": ["ada", "ada"], "total": 40}).story()
+    assert one.count("** payments.charge takes effect: 4000") == 2 and "ada" not in one

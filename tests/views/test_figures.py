@@ -26,7 +26,7 @@ from durable_sim.studies.deploys import deploy_table
 from durable_sim.views.charts import crash_matrix, deploy_matrix, outcome_matrix
 from durable_sim.views.palette import VERDICT_LOOKS, elided, text_width, wrapped
 from durable_sim.views.scene import scene
-from durable_sim.views.time_axis import time_scale
+from durable_sim.views.time_axis import CUTS_PT, axis, time_scale
 from durable_sim.views.timeline import alt_text, timeline
 from durable_sim.workflows.activity_context import ActivityContext
 from durable_sim.workflows.context import WorkflowContext
@@ -488,3 +488,53 @@ def test_the_deploy_matrix_has_a_row_for_each_change() -> None:
     assert figure.alt.startswith("A deploy while an execution sleeps: what becomes of it. Changes survived, by model:")
     assert f"status_columns {len(table) - 1} of {len(table)}" in figure.alt
     assert f"replay {len(table) - 4} of {len(table)}" in figure.alt
+
+
+def test_marks_of_messages_are_never_a_blot() -> None:
+    """Of a thousand that share a label, as many marks as have room, and a strip from the first to the last."""
+    thousand = timeline(signalled(1000), "o-1")
+    assert texts(thousand, "blow") == ["signal ping × 1000"]
+    assert 2 < len(gids(thousand, "message")) < 100 and len(gids(thousand, "batch")) == 1
+
+
+def test_two_effects_at_once_are_seen_to_be_two() -> None:
+    """Their diamonds are side by side."""
+    crash = Crash(after="effect_applied", of="inventory.reserve")
+    figure = timeline(played(article_order, "replay", crash), "o-1")
+    places = [line.get_xdata()[0] for line in figure.axes[0].lines if str(line.get_gid()).startswith("effect:")]
+    assert len(places) == len(set(places)) >= 5
+
+
+def test_a_call_that_is_under_way_has_lost_nobody() -> None:
+    """Cut off by the horizon, its caller is alive; a crash would have been told as one."""
+    scenario = Scenario(article_order, ({"order_id": "o-1"},), shop(), horizon="300ms")
+    figure = timeline(simulate(scenario, "replay", 0), "o-1")
+    assert "call under way" in texts(figure, "legend") and "caller died" not in texts(figure, "legend")
+    assert "Calls: 1 under way" in figure.alt
+
+
+def test_an_execution_that_is_open_is_open_to_the_end_of_the_picture() -> None:
+    """Its status stands behind the last thing that reached it, though its last step ended long before."""
+    orders = ({"order_id": "o-1", "steps": 4},)
+    stimuli = tuple(Signal(at=f"{1 + 20 * place}s", name="ping", arguments=(place,)) for place in range(3))
+    figure = timeline(simulate(Scenario(mailbox, orders, shop(), stimuli=stimuli), "replay", 4), "o-1")
+    (status,) = [text for text in figure.axes[0].texts if text.get_gid() == "status"]
+    marks = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_gid() == "message"]
+    assert status.get_text() == "open" and len(marks) == 3
+    assert status.get_position()[0] > max(marks)
+
+
+def test_after_a_cut_ticks_tell_the_time() -> None:
+    """Counted from the start, as before it; an instant that is far away is written with its units."""
+    scale = time_scale(0, 3_601 * SECOND, [(SECOND, 3_600 * SECOND)], 0, 400)
+    words = [label for _, label in axis(scale, [0, SECOND, 3_600 * SECOND]).ticks]
+    assert words[:3] == ["0", "0.5", "1"] and words[-1] == "1h1s"
+    assert len(scale.cuts()) == 1
+
+
+def test_many_idle_stretches_are_cut_to_slivers() -> None:
+    """Twenty sleeps of two hours leave room for what is between them, and are never wider together than five."""
+    hours = [(number * 7_200 * SECOND + 10 * SECOND, (number + 1) * 7_200 * SECOND) for number in range(20)]
+    scale = time_scale(0, 20 * 7_200 * SECOND + SECOND, hours, 0, 1_000)
+    assert len(scale.cuts()) == 20
+    assert sum(cut.right - cut.left for cut in scale.cuts()) == pytest.approx(CUTS_PT)

@@ -44,7 +44,15 @@ CARDS = {
     ),
     "calm run": run_card("replay", {"completed": 3}, [], "all is well"),
     "comparison": comparison_card(
-        EVIL, {EVIL: {"stuck": 2}}, told={EVIL: [EVIL]}, headings=[EVIL], story=EVIL, warning=EVIL, repeat=EVIL
+        EVIL,
+        {EVIL: {"stuck": 2}},
+        ok=False,
+        told={EVIL: [EVIL]},
+        headings=[EVIL],
+        heading=EVIL,
+        story=EVIL,
+        warning=EVIL,
+        repeat=EVIL,
     ),
     "sweep": sweep_card(EVIL, False, {"stuck": 1}, [(EVIL, EVIL)], bounds=EVIL, coverage=EVIL, repeat=EVIL),
     "deploys": deploys_card(EVIL, False, {"stuck": 1, "safe": 2}, {EVIL: 3}, [(EVIL, EVIL)], repeat=EVIL),

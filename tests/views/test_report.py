@@ -19,6 +19,7 @@ from durable_sim.errors import UserError
 from durable_sim.health.baseline import Baseline
 from durable_sim.health.health import Health, health_of
 from durable_sim.library.orders import article_order, correct_order
+from durable_sim.library.shop import shop
 from durable_sim.search.narrowing import narrowed
 from durable_sim.search.sweep import crash_sweep
 from durable_sim.simulation.scenario import Arrivals
@@ -26,7 +27,7 @@ from durable_sim.version import __version__
 from durable_sim.views.report import STORIES_MAX, report_html
 from durable_sim.views.report_page import LINES_MAX, ROWS_MAX, element, pairs, table_part, text_part
 from durable_sim.views.svg import inline_svg
-from durable_sim.world.faults import Crash
+from durable_sim.world.faults import Crash, Mixture
 
 EVIL = "<script>alert('&\"')</script>"
 ORDER: dict[str, Any] = {
@@ -171,7 +172,7 @@ def test_the_same_runs_give_the_same_bytes() -> None:
 def test_it_begins_with_what_was_found() -> None:
     """Which models go wrong, how often; which hold."""
     assert "Goes wrong: regular (1 of 1)." in read().text
-    assert "Holds: replay: nothing lost, doubled, stranded or undone out of order." in read().text
+    assert "Holds: replay: nothing lost, doubled or stranded." in read().text
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_it_begins_with_what_was_found() -> None:
         "[Crash(after='effect_applied', of='payments.charge', execution='o-1')]",  # the smallest set of faults
         "def test_fulfill_order() -> None:",
         "One crash, anywhere",
-        "nothing lost, doubled, stranded or undone out of order after each of",  # the guarantee
+        "nothing lost, doubled or stranded after each of",  # the guarantee
         "What a monitoring system would have seen of the run under regular, sampled every 1m.",
         "after effect_applied of payments.charge",  # the table of faults
         "exactly_once",  # the table of effects
@@ -216,7 +217,24 @@ def test_where_nothing_goes_wrong_one_execution_is_told() -> None:
 def test_faults_that_hit_nothing_are_a_warning() -> None:
     """A crash long after the end shows nothing."""
     late = run(correct_order(), ORDER, faults=[Crash(at="1h")])
-    assert "No planned fault hit anything in flight under replay" in Reader(report_html({"replay": late})).text
+    text = Reader(report_html({"replay": late})).text
+    assert "Warning: no planned fault hit anything in flight (under replay)." in text and "Holds" not in text
+
+
+def test_a_calm_run_claims_nothing_about_faults() -> None:
+    """Nothing "holds" where no fault struck; a fault of a service is one."""
+    calm = Reader(report_html(compare(correct_order(), ORDER, models=("steps", "replay")).runs)).text
+    assert "Calm run: steps, replay: no fault struck; this shows nothing about faults." in calm and "Holds" not in calm
+    flaky = shop(payments={"faults": Mixture(slow=1.0)})
+    struck = Reader(report_html({"replay": run(correct_order(), ORDER, services=flaky)})).text
+    assert "Holds: replay: nothing lost, doubled or stranded." in struck and "Calm run" not in struck
+
+
+def test_a_workflow_that_fails_without_any_fault_is_a_warning() -> None:
+    """Whatever struck it: it has nothing to lose."""
+    order = {"order_id": "o-1", "items": [{"skuu": "book", "quantity": 1}]}
+    text = Reader(report_html({"replay": run(correct_order(), order, faults=[Crash(at="10ms")])})).text
+    assert "Warning: without any fault the workflow fails (" in text and "Holds" not in text
 
 
 def test_what_only_a_further_check_objects_to_is_told() -> None:

@@ -100,6 +100,8 @@ def test_the_effects_table_pairs_undo_and_effect() -> None:
         undo = table.loc[row["undone_by"]]
         assert undo["undoes"] == index
         assert undo["quantity"] == -row["quantity"]
+        assert undo["whose"] == row["whose"]
+    assert set(table["whose"]) == {"customer of o-1", "customer of o-2", ""}
     assert set(table["service"]) == {"payments", "inventory", "email"}
     assert (table["time_us"] >= table["sent_us"]).all()
 
