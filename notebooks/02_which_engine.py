@@ -77,6 +77,7 @@ table = deploy_table(seed=SEED)
 deploy_matrix(table)
 
 # %%
+pd.set_option("display.max_colwidth", None)
 pd.DataFrame({change: {model: fate.words for model, fate in row.items()} for change, row in table.items()}).T
 
 # %%
@@ -105,4 +106,42 @@ assert engines["status_columns"].violations
 
 # %% [markdown]
 # With keys, and with every undo registered before its action, all three are right. What differs is the price: of a
-# step, of a crash, and of a deploy.
+# step, of a crash, and of a deploy. So the question is which price a workflow can least afford.
+#
+# ## Which one, then?
+
+# %%
+best_step, best_crash = (
+    min(("replay", "steps", "state_machine"), key=lambda name: getattr(measured[name], price))
+    for price in ("step_us", "crash_us")
+)
+renamed = {model: table["rename a finished step"][model].words for model in ("replay", "steps", "state_machine")}
+pd.DataFrame(
+    [
+        (
+            "many quick steps, or an answer that somebody waits for",
+            best_step,
+            f"{step_us[best_step] / 1000:g} ms a step",
+        ),
+        (
+            "a worker's death must not be felt",
+            best_crash,
+            f"{measured[best_crash].crash_us / SECOND:g} s: it hears of the broken call, the others wait for time-outs",
+        ),
+        ("loops, signals, queries, children in ordinary code", "replay", measured["replay"].talks),
+        ("runs for weeks while its code changes, and a mistake must be noticed", "replay", renamed["replay"]),
+        ("runs for weeks, and each run shall end as it began", "state_machine", renamed["state_machine"]),
+        (
+            "a few steps that can wait, on functions without workers of your own",
+            "steps",
+            f"{measured['steps'].kept:g} record a step, {step_us['steps'] / 1000:.0f} ms each; {renamed['steps']}",
+        ),
+    ],
+    columns=["if the workflow ...", "take", "because, as measured above"],
+).set_index("if the workflow ...")
+
+# %%
+assert (best_step, best_crash) == ("replay", "state_machine")
+
+# %% [markdown]
+# None of them makes an effect happen once: that is the key's work, and the same under all.

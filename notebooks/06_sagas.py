@@ -147,17 +147,18 @@ Counter(violation.kind for violation in given_up.found[0].violations)
 #
 # ## Register first, and leave a mark
 #
-# Three rules of thumb, each with the bug that breaks it (from the gallery) and what a sweep of both says. The undo is
-# registered before the action, because an action that failed may have happened. It leaves a mark by which the service
-# refuses an action that arrives later. And it runs on cancellation too.
+# Three rules of thumb, each with two bugs of the gallery that break it, and what a sweep of broken and mended code says.
+# The undo is registered before the action, because an action that failed may have happened. It leaves a mark by which
+# the service refuses an action that arrives later, or is still under way in another branch. And it runs to its end, on
+# cancellation too.
 
 # %%
 RULES = (
     "registered_after_action",
     "failed_step_not_compensated",
     "compensation_overtakes_late_effect",
-    "cancellation_between_action_and_registration",
     "parallel_branch_in_flight",
+    "cancellation_between_action_and_registration",
     "compensation_not_awaited",
 )
 

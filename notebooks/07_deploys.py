@@ -18,7 +18,7 @@
 #
 # Workflows outlive deploys: many are begun by one version of the code and ended by another. Whether a change is safe
 # for those under way depends on the model, on the change, and on how far they are. A deploy sweep tries the change at
-# every index of every history that the old code can have.
+# every index of many histories that the old code can have.
 
 # %% tags=["parameters"]
 import os
@@ -99,7 +99,8 @@ scenario = ds.Scenario(old, (order,), shop(), horizon="3h")
 # ## At every index of every history
 #
 # The histories are those of the calm run and of the runs in which one fault strikes: nobody can collect these by hand.
-# At each index the workers are replaced by ones with the new code.
+# At each index the workers are replaced by ones with the new code. None is left out: where the old code goes wrong
+# itself, what counts is what it does not do wrong when it is restarted there.
 
 # %%
 sweeps = {
@@ -148,7 +149,7 @@ assert all("duplicate_effect" in sweeps["the first step renamed"][model].fates f
 
 # %%
 def by_index(sweep):
-    verdicts = {"safe": "completed", "repeated": "completed", "failed": "lost_effect"}
+    verdicts = {"safe": "completed", "no_worse": "completed", "repeated": "completed", "failed": "lost_effect"}
     return {str(one.index): verdicts.get(one.fate, one.fate) for one in sweep.by_history[()]}
 
 

@@ -19,7 +19,7 @@
 # Workflows can be up and yet not progress. Four metrics tell, with thresholds: the share of workflows that end within
 # their expected time (alert below 98 %), the share of step attempts that fail (above 5 % over 15 minutes), the 95th
 # percentile of durations (above twice what is normal), and how many are open (above twice what is normal for more
-# than ten minutes). Here payments are down for twenty minutes, and each metric says so at another time.
+# than ten minutes). Here payments are down for twenty minutes, and each metric says so in its own time.
 
 # %% tags=["parameters"]
 import os
@@ -60,13 +60,14 @@ health
 health_panel(health)
 
 # %% [markdown]
-# Step failures ring first: one bad sample in twenty is enough, and the first refused charges are that. The share that
-# completes follows as soon as the first order is late. How many are open must stay high for ten minutes. Durations ring
-# last, and only when it is over: an order that is not done has no duration yet.
+# Two ring first, in the same minute: of step failures one bad sample in twenty is enough, and the first refused charges
+# are that; and the orders behind them are late within seconds, so the share that completes in time falls as fast. How
+# many are open must stay high for ten minutes. Durations ring last, and only when it is over: an order that is not done
+# has no duration yet.
 
 # %%
 started = {alert.rule.metric: alert.start_us / 60_000_000 for alert in health.alerts}
-assert list(started) and started["step_failure_rate"] == min(started.values())
+assert started["step_failure_rate"] == started["completion_rate"] == min(started.values())
 assert started["duration_p95"] == max(started.values()) > 40
 assert set(started) == {"completion_rate", "step_failure_rate", "duration_p95", "active"}
 pd.DataFrame({"metric": list(started), "rings at minute": list(started.values())}).set_index("metric")

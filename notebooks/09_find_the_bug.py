@@ -70,14 +70,15 @@ correct
 
 # %% [markdown]
 # The same without idempotency keys, and a picture of where each model breaks. Neighbouring places about which no model
-# disagrees share a row.
+# disagrees share a row: a stretch of the run.
 
 # %%
 keyless = scenario(correct_order(keys=False))
 MODELS = ("regular_rerun", "status_columns", "replay", "steps", "state_machine")
 sweeps = {model: ds.crash_sweep(keyless, model, seed=SEED) for model in MODELS}
 rows = crash_rows({model: sweep.cases for model, sweep in sweeps.items()}, merged=True)
-crash_matrix(rows, MODELS, title="One crash, anywhere, and no idempotency keys", subtitle=sweeps["replay"].bounds)
+title = "One crash, anywhere, and no idempotency keys"
+crash_matrix(rows, MODELS, title=title, subtitle=sweeps["replay"].bounds, rows_are="stretches survived")
 
 # %%
 pd.DataFrame(
@@ -92,8 +93,8 @@ assert all(sweep.found for sweep in sweeps.values())
 # ## A witness
 #
 # The article's own workflow has a key, made from the time. One case with the smallest set of faults, told, drawn, as
-# code, and as a token: `durable-sim run --replay TOKEN` makes the same run on another machine, and says so if the
-# scenario has changed meanwhile.
+# code, and as a token: `run_again(TOKEN, scenario)` (for a scenario file `durable-sim run --replay TOKEN`) makes the
+# same run on another machine, and says so if the scenario has changed meanwhile.
 
 # %%
 article = ds.crash_sweep(scenario(article_order), seed=SEED)

@@ -65,7 +65,7 @@ def same_calls() -> None:
         yield env.timeout(latency_us // 2)
         own = (order,) if operation == "complete" else arguments
         command = CallService(1, service, operation, own, {"reference": order})
-        request = Request(world, 1, command, link.signature, Sender(order, 1, 1), "bare", None)
+        request = Request(world, 1, command, link.signature, link.kinds, Sender(order, 1, 1), "bare", None)
         link.function(request, *own, reference=order)
         yield env.timeout(latency_us - latency_us // 2)
 

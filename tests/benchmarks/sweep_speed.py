@@ -75,7 +75,7 @@ def straight_to_the_services() -> None:
         latency_us = link.latency.sample_us(world.randomness.uniforms(link.subject, "o-1")[0])
         yield env.timeout(latency_us // 2)
         command = CallService(1, service, operation, arguments, {"reference": "o-1"})
-        request = Request(world, 1, command, link.signature, Sender("o-1", 1, 1), "bare", None)
+        request = Request(world, 1, command, link.signature, link.kinds, Sender("o-1", 1, 1), "bare", None)
         link.function(request, *arguments, reference="o-1")
         yield env.timeout(latency_us - latency_us // 2)
 

@@ -77,7 +77,7 @@ def test_a_digest_recorded_once_still_holds() -> None:
     assert found == GOLDEN
 
 
-GOLDEN = {"regular": "e44507c015fe78dd", "replay": "20bd167a7e186258"}
+GOLDEN = {"regular": "8396ff2a1f5a7294", "replay": "7c89a052ce02aeb3"}
 
 
 def test_twice_in_one_process_is_equal_row_by_row() -> None:

@@ -227,7 +227,7 @@ def test_a_history_shows_itself_as_a_table_of_events() -> None:
     assert len(lines) == len(handle.history())
     assert "ActivityTaskScheduled charge" in lines[4]
     assert handle.history() == sim.history_of(handle.workflow_id)
-    assert handle.history()._repr_html_().startswith("<pre>")
+    assert handle.history()._repr_html_().startswith('<pre style="font-family:ui-monospace')
     assert MINUTE == 60 * SECOND
 
 

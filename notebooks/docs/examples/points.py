@@ -18,16 +18,13 @@ class Points(ds.Service):
     def credit(self, request, member, points, *, idempotency_key):
         """Give a member points."""
         if idempotency_key not in self._credited:
-            request.apply("credit", member, points)
-            self._credited[idempotency_key] = (member, points)
+            request.apply("credit", quantity=points, whose=member)
+            self._credited[idempotency_key] = points
         return {"member": member}
 
     def balance(self):
         """The service's own books, which checks hold against the ledger."""
-        books = {}
-        for member, points in self._credited.values():
-            books[member] = books.get(member, 0) + points
-        return {"credit": books}
+        return {"credit": {"": sum(self._credited.values())}}
 
 
 # --- the workflow ---
