@@ -350,7 +350,7 @@ class Comparison:
         """What went wrong, under a heading: the shortest story of it, or what no execution's story shows."""
         worst = self.worst
         if _gone_wrong(worst):
-            return "the shortest story of one that went wrong", worst.story()
+            return f"the shortest story of the worst verdict under {worst.model}", worst.story()
         if not worst.ok:
             return f"the run under {worst.model} went wrong", "\n".join(map(str, worst.violations))
         return "no execution went wrong", ""

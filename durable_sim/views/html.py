@@ -156,7 +156,7 @@ def comparison_card(
     told: Mapping[str, Sequence[object]] = _NOTHING,
     headings: Sequence[str] = (),
     ok: bool,
-    heading: str = "the shortest story of one that went wrong",
+    heading: str = "the shortest story of the worst verdict",
     story: str = "",
     warning: str = "",
     repeat: str = "",

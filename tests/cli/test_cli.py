@@ -108,7 +108,7 @@ def test_compare_prints_a_row_for_each_model_and_the_worst_story(program: Progra
     assert (done.status, done.err) == (0, "")
     start = next(place for place, line in enumerate(lines) if line.startswith("model "))
     assert [line.split()[0] for line in lines[start + 1 : start + 7]] == list(COMMON_MODELS)
-    assert "The shortest story of one that went wrong:" in lines
+    assert "The shortest story of the worst verdict under regular:" in lines
     assert lines[-1] == f"repeat: durable-sim compare {CRASH} --seed 1"
 
 

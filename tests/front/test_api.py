@@ -98,7 +98,7 @@ def test_a_comparison_shows_a_table_and_the_worst_story() -> None:
     lines = repr(compared).splitlines()
     assert lines[0].split()[:3] == ["model", "completed", "orphaned_effect"]
     assert [line.split()[:3] for line in lines[1:3]] == [["replay", "1", "0"], ["regular", "0", "1"]]
-    assert "The shortest story of one that went wrong:" in lines
+    assert "The shortest story of the worst verdict under regular:" in lines
     assert "o-1 under regular: orphaned_effect (the engine says: open)" in lines
     assert "O 1" in compared._repr_html_() and "o-1 under regular: orphaned_effect" in compared._repr_html_()
 
