@@ -14,6 +14,7 @@ The folders, in the order in which a run flows through them; each imports only f
     health/       what an operator sees: rolling metrics, alert rules, stuck executions, exports
     files/        scenario files
     views/        looking at it: stories, tables, figures
+    results/      what is handed out: a run with its verdicts, several models side by side
     api           run, compare
     search/       finding the faults that break a workflow: sweeps over every place, deploys into every history, the
                   smallest fault sets, tokens that repeat a run, coverage
@@ -36,13 +37,15 @@ remembers) and the effect ledger (what the world really did). Verdicts come from
 from asyncio import CancelledError
 
 from durable_sim import library
-from durable_sim.api import Comparison, Run, compare, compare_scenario, run, run_scenario
+from durable_sim.api import compare, compare_scenario, run, run_scenario
 from durable_sim.checks.violations import Violation
 from durable_sim.errors import DurableSimError, ScenarioError, UserError
 from durable_sim.models.registry import MODELS
 from durable_sim.models.replay.history import History
 from durable_sim.models.replay.server.sqlite_store import SqliteStore
 from durable_sim.randomness import Constant, Exponential, LogNormal, Uniform
+from durable_sim.results.comparison import Comparison
+from durable_sim.results.run import Run
 from durable_sim.search.deploys import DeploySweep, deploy_sweep
 from durable_sim.search.result import Sweep
 from durable_sim.search.sometimes import sometimes

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from durable_sim.api import Run
 from durable_sim.checks.owed import Debt
 from durable_sim.errors import ScenarioError, UnknownNameError, UserError
 from durable_sim.files.scenario_file import LoadedScenario
 from durable_sim.models.registry import MODELS
+from durable_sim.results.run import Run
 
 OK, UNEXPECTED, BAD_INPUT = 0, 1, 2
 INTERRUPTED, PIPE_CLOSED = 130, 141

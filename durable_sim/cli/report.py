@@ -11,13 +11,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from durable_sim.api import Comparison, Run, run_scenario
+from durable_sim.api import run_scenario
 from durable_sim.checks.owed import debts
 from durable_sim.cli.common import OK, given, model_of, on_scenarios, repeat, seed_of, warn, with_seed
 from durable_sim.errors import UserError
 from durable_sim.files.scenario_file import LoadedScenario, load
 from durable_sim.health.health import Health
 from durable_sim.models.registry import MODELS
+from durable_sim.results.comparison import Comparison
+from durable_sim.results.run import Run
 from durable_sim.search.narrowing import narrowed
 from durable_sim.search.result import Sweep
 from durable_sim.search.sweep import crash_sweep

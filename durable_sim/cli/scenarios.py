@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from durable_sim.api import Comparison, Run, run_scenario
+from durable_sim.api import run_scenario
 from durable_sim.checks.ledgers import name_of
 from durable_sim.checks.owed import debts
 from durable_sim.cli.common import (
@@ -33,6 +33,8 @@ from durable_sim.errors import ScenarioError, UserError
 from durable_sim.files.expectations import unmet
 from durable_sim.files.scenario_file import LoadedScenario, load
 from durable_sim.files.token import read_token
+from durable_sim.results.comparison import Comparison
+from durable_sim.results.run import Run
 from durable_sim.search.again import CHANGED, run_again
 from durable_sim.search.narrowing import narrowed
 from durable_sim.views.code import code_of

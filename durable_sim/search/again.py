@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from durable_sim.api import Run
 from durable_sim.checks.oracles import Oracle, oracle_name, oracles_of
 from durable_sim.errors import UserError
 from durable_sim.files.token import Token, read_token
+from durable_sim.results.run import Run
 from durable_sim.search.baseline import baseline
 from durable_sim.search.trial import Invariant, trial_of
 from durable_sim.simulation.fingerprint import fingerprint

@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from durable_sim.api import Run
 from durable_sim.checks.violations import Violation
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.models.executions import Execution, Model
+from durable_sim.results.run import Run
 from durable_sim.search.explorer import Explorer
 from durable_sim.search.families import SIGNAL, Settings, families_for
 from durable_sim.search.fates import FATES, NO_WORSE, SAFE, Codes, fate_of

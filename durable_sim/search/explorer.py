@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from durable_sim.api import Run
+from durable_sim.results.run import Run
 from durable_sim.search.families import CALL_FAMILIES, SIGNAL, Settings, faults_at
 from durable_sim.search.places import Place, places
 from durable_sim.search.result import Placed

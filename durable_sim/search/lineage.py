@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from durable_sim.api import Run
 from durable_sim.checks.oracles import Oracle
 from durable_sim.errors import UserError
+from durable_sim.results.run import Run
 from durable_sim.search.baseline import Executions
 from durable_sim.search.families import CALL_FAMILIES, SIGNAL, Settings, families_of, faults_at
 from durable_sim.search.hitting import Support, hitting_sets

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from durable_sim.api import Run
 from durable_sim.checks.violations import Violation
 from durable_sim.errors import UserError
+from durable_sim.results.run import Run
 from durable_sim.search.baseline import Executions
 from durable_sim.search.coverage import BLOWS
 from durable_sim.search.explicit import explicit

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from durable_sim.api import Run
 from durable_sim.checks.shown import unharmed
 from durable_sim.checks.violations import VERDICTS, Verdict, Violation
+from durable_sim.results.run import Run
 from durable_sim.search.coverage import Coverage, Struck, struck_after
 from durable_sim.search.families import CALL_FAMILIES
 from durable_sim.search.places import Place

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from durable_sim.api import Run
 from durable_sim.checks.oracles import Oracle
 from durable_sim.errors import UnknownNameError, UserError
+from durable_sim.results.run import Run
 from durable_sim.search.baseline import Executions
 from durable_sim.search.coverage import ALL_PHASES
 from durable_sim.search.explorer import At, Explorer, Progress

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from durable_sim.api import Run
 from durable_sim.checks.oracles import Oracle, findings, invariant, oracles_of
 from durable_sim.checks.owed import Debt, debts
 from durable_sim.checks.verdict import Judgement, judge
 from durable_sim.errors import UserError
+from durable_sim.results.run import Run
 from durable_sim.search.baseline import Baseline, Executions, baseline
 from durable_sim.search.signals import owed_with, with_faults
 from durable_sim.simulation.run import Recording, simulate

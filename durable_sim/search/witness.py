@@ -8,13 +8,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from durable_sim import trace as kinds
-from durable_sim.api import Run
 from durable_sim.checks.ledgers import name_of
 from durable_sim.checks.oracles import oracle_name
 from durable_sim.checks.violations import Violation
 from durable_sim.durations import seconds
 from durable_sim.errors import UserError
 from durable_sim.files.token import Token
+from durable_sim.results.run import Run
 from durable_sim.search.again import line_of
 from durable_sim.search.minimal import smallest
 from durable_sim.search.trial import Trial

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from durable_sim.api import Run
 from durable_sim.files.token import read_token
+from durable_sim.results.run import Run
 from durable_sim.search.again import CHANGED, another_scenario, run_again
 from durable_sim.search.sweep import fault_sweep
 from durable_sim.search.witness import Witness, witness

@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from durable_sim.api import Run
 from durable_sim.library.gallery.bug import Bug
+from durable_sim.results.run import Run
 from durable_sim.search.families import CALL_FAMILIES, Settings, faults_at, strikes_at
 from durable_sim.search.places import Place, places
 from durable_sim.search.sweep import fault_sweep

@@ -15,10 +15,10 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from durable_sim.api import Run
 from durable_sim.checks.owed import debts
 from durable_sim.checks.shown import unharmed
 from durable_sim.checks.violations import VERDICTS
+from durable_sim.results.run import Run
 from durable_sim.search.coverage import Coverage, struck_after, struck_in
 from durable_sim.search.explorer import came, moves
 from durable_sim.search.families import SIGNAL, families_for

@@ -12,7 +12,7 @@ from typing import Any
 import traitlets
 from anywidget import AnyWidget
 
-from durable_sim.api import Run
+from durable_sim.results.run import Run
 from durable_sim.views.picture import Picture
 from durable_sim.views.svg import svg_of
 from durable_sim.widgets.details import details_of

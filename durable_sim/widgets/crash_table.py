@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from durable_sim import trace as kinds
-from durable_sim.api import Run
 from durable_sim.models.registry import models_for
+from durable_sim.results.run import Run
 from durable_sim.search.explorer import At
 from durable_sim.search.places import Place
 from durable_sim.search.result import Case, Sweep

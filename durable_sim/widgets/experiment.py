@@ -12,8 +12,9 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
-from durable_sim.api import Run, run_scenario
+from durable_sim.api import run_scenario
 from durable_sim.durations import Duration
+from durable_sim.results.run import Run
 from durable_sim.search.baseline import baseline
 from durable_sim.search.families import Settings, faults_at, strikes_at
 from durable_sim.search.places import Place, places

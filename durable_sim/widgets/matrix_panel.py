@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from durable_sim.api import Run
+from durable_sim.results.run import Run
 from durable_sim.search.explorer import At
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.widgets.clickable import ClickablePicture

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from durable_sim.api import Run, run_scenario
+from durable_sim.api import run_scenario
 from durable_sim.durations import format_us
+from durable_sim.results.run import Run
 from durable_sim.simulation.scenario import Scenario
 from durable_sim.world.faults import Crash, Deploy, Fault
 

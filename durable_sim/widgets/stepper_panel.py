@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import ipywidgets as widgets
 
-from durable_sim.api import Run
 from durable_sim.durations import seconds
+from durable_sim.results.run import Run
 from durable_sim.widgets.panel import Panel, dropdown, on_change, rows, slider
 from durable_sim.widgets.replay_steps import Replayed, Step, replay_steps, takeovers
 

@@ -26,6 +26,7 @@ LAYERS = (
     ("health",),
     ("files",),
     ("views",),
+    ("results",),
     ("api",),
     ("search",),
     ("library.gallery",),

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from durable_sim.api import Run, run_scenario
+from durable_sim.api import run_scenario
 from durable_sim.library import find_workload
+from durable_sim.results.run import Run
 from durable_sim.simulation.scenario import Scenario
 
 

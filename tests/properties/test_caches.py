@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from durable_sim import trace
-from durable_sim.api import Run, run_scenario
+from durable_sim.api import run_scenario
 from durable_sim.files.scenario_file import load
+from durable_sim.results.run import Run
 from durable_sim.world.faults import Crash, Crashes, Deploy, Deploys, Pause
 
 FOLDER = Path(__file__).parents[2] / "scenarios"

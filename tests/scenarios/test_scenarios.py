@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from durable_sim.api import Comparison, compare_scenario
+from durable_sim.api import compare_scenario
 from durable_sim.checks.violations import BAD
 from durable_sim.files.expectations import unmet
 from durable_sim.files.scenario_file import LoadedScenario, load
 from durable_sim.models.registry import MODELS
+from durable_sim.results.comparison import Comparison
 from durable_sim.simulation.run import simulate
 
 ENGINES = ("replay", "steps", "state_machine")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from durable_sim.api import Run
+from durable_sim.results.run import Run
 from durable_sim.search.result import Sweep
 from durable_sim.search.sometimes import sometimes
 from durable_sim.search.sweep import crash_sweep, fault_sweep

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from durable_sim import trace as kinds
-from durable_sim.api import Run
 from durable_sim.checks.violations import Violation
 from durable_sim.errors import UnknownNameError, UserError
 from durable_sim.library.orders import correct_order
 from durable_sim.library.shop import shop
+from durable_sim.results.run import Run
 from durable_sim.search.families import CALL_FAMILIES, PROCESS_FAMILIES, Settings
 from durable_sim.search.lineage import lineage_search
 from durable_sim.search.places import Place

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from durable_sim.api import Run
 from durable_sim.checks import oracles
 from durable_sim.checks.violations import Violation
 from durable_sim.errors import UserError
 from durable_sim.files.token import Token, read_token
+from durable_sim.results.run import Run
 from durable_sim.search.again import run_again
 from durable_sim.search.families import Settings
 from durable_sim.search.sweep import crash_sweep, fault_sweep

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import strategies as st
 
 import durable_sim as ds
-from durable_sim.api import Run
 from durable_sim.library.orders import correct_order
+from durable_sim.results.run import Run
 from durable_sim.search.sometimes import sometimes
 from durable_sim.testing.every import PLAN, Searching, any_faults
 from durable_sim.testing.searching import Found, search

@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from durable_sim.api import Comparison, Run, compare, compare_scenario, run
+from durable_sim.api import compare, compare_scenario, run
 from durable_sim.checks.violations import Violation
 from durable_sim.errors import UserError
 from durable_sim.health.baseline import Baseline
 from durable_sim.health.health import Health, health_of
 from durable_sim.library.orders import article_order, correct_order
 from durable_sim.library.shop import shop
+from durable_sim.results.comparison import Comparison
+from durable_sim.results.run import Run
 from durable_sim.search.narrowing import narrowed
 from durable_sim.search.sweep import crash_sweep
 from durable_sim.simulation.scenario import Arrivals

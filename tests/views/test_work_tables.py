@@ -7,11 +7,12 @@ import re
 import pandas as pd
 import pytest
 
-from durable_sim.api import Run, run
+from durable_sim.api import run
 from durable_sim.checks.violations import VERDICTS, Violation
 from durable_sim.library.orders import article_order, correct_order
 from durable_sim.library.shop import shop
 from durable_sim.library.windows import windows
+from durable_sim.results.run import Run
 from durable_sim.search.deploys import deploy_sweep
 from durable_sim.search.sweep import crash_sweep, fault_sweep
 from durable_sim.simulation.scenario import Scenario

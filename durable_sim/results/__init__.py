@@ -1,0 +1,1 @@
+"""What is handed out: one run with its verdicts, and several models side by side."""
