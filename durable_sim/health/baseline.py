@@ -42,7 +42,9 @@ class Baseline:
     def __str__(self) -> str:
         p95 = "unknown" if self.duration_p95 is None else f"{duration_us(self.duration_p95) / 1e6:.4g} s"
         active = "unknown" if self.active is None else f"{self.active:.3g}"
-        return f"expected within {self.expected_us / 1e6:.4g} s, duration p95 {p95}, active {active}"
+        expected_s = self.expected_us / 1e6
+        within = f"{expected_s:.4g}" if expected_s < 10_000 else f"{expected_s:,.0f}"
+        return f"expected within {within} s, duration p95 {p95}, active {active}"
 
 
 def baseline_of(recording: Recording, expected: Duration | None = None) -> Baseline:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from durable_sim.errors import UserError
@@ -52,6 +54,7 @@ def test_orders_that_come_all_at_once_have_no_normal_count() -> None:
     found = baseline_of(simulate(a_day(30, every="0s"), "replay", 0), expected="1m")
     assert (found.expected, found.active) == ("1m", None)
     assert str(found) == "expected within 60 s, duration p95 1 s, active unknown"
+    assert str(replace(found, expected="50h")).startswith("expected within 180,000 s, ")
 
 
 def test_mistakes_are_named() -> None:
