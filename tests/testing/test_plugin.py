@@ -171,7 +171,7 @@ def test_a_token_of_what_was_drawn_besides_faults_is_not_offered(project: Projec
     """A drawn input is in no token: the failure prints the test to paste instead, with what was drawn."""
     tests = (
         "from hypothesis import strategies as st\n\n"
-        "@durable_sim.any_faults(broken, max_examples=60,\n"
+        "@durable_sim.any_faults(broken, faults='lose_reply', max_examples=200,\n"
         "    options={'inputs': st.just({'order_id': 'o-1', 'customer': 'bob', 'total': 7})})\n"
         "def test_shop():\n    pass\n"
     )
