@@ -315,7 +315,7 @@ class Drawing:
 
     # --- below
     def _axis(self) -> None:
-        below = axis(self.scale, self.scene.moments_us)
+        below = axis(self.scale, self.scene.moments_us[0])
         taken: list[tuple[float, float]] = []
         cuts = [((cut.left + cut.right) / 2, f"{about(cut.end_us - cut.start_us)}") for cut in self.scale.cuts()]
         for x, words in (*cuts, *below.ticks) if len(cuts) <= CUTS_TOLD_MAX else (*below.ticks, *cuts):

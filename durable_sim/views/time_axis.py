@@ -109,13 +109,13 @@ def _to_cut(whole_us: int, idle: Sequence[tuple[int, int]]) -> list[tuple[int, i
     return []
 
 
-def axis(scale: TimeScale, moments_us: Sequence[int]) -> Axis:
+def axis(scale: TimeScale, first_us: int) -> Axis:
     """Few round ticks, also after a cut: times count from the start of the simulation, or from the first moment if that
     is far away."""
     unit, size = _unit(scale.shown_us)
     first = scale.pieces[0]
     step_us = _tick_step(scale.shown_us, 62 * (first.end_us - first.start_us) / max(1.0, first.right - first.left))
-    base_us = moments_us[0] if moments_us[0] > 50 * scale.shown_us else 0
+    base_us = first_us if first_us > 50 * scale.shown_us else 0
     ticks: list[tuple[float, str]] = []
     for piece in scale.pieces:
         begin_us = base_us - (base_us - piece.start_us) // step_us * step_us

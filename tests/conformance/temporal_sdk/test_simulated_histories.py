@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,3 +142,9 @@ def test_code_from_before_a_patch_leaves_a_history_for_the_code_after_it() -> No
     handle = sim.start("Fashion", id="w")
     assert handle.result() == "old"
     assert verdict(sdk_workflows.Fashion, "w", handle.history().to_json()) is None
+
+
+def test_the_readme_says_how_many_are_judged() -> None:
+    """As many workflows and crash points as there are here."""
+    readme = " ".join((Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8").split())
+    assert f"{len(SCENARIOS)} workflows, calm and crashed at {CRASH_POINTS} points each" in readme
