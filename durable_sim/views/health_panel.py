@@ -253,7 +253,7 @@ class _Chart:
             words = f"{value:.6g}"
             self._canvas.text(left - 5, y, words, size=SMALL_PT, color=MUTED, align="right", gid=f"y:{self._place}")
         self._canvas.line([left, right], [bottom, bottom], RULE)
-        below = axis(self._time, [0])
+        below = axis(self._time, 0)
         for x, words in below.ticks:
             self._canvas.line([x, x], [bottom, bottom + 3], RULE)
             self._canvas.text(x, bottom + 11, words, size=SMALL_PT, color=MUTED, align="center", gid=f"x:{self._place}")
